@@ -1,0 +1,71 @@
+"""What every test gets: no network, the shared data if it is there, and steady hypothesis."""
+
+import os
+import socket
+from collections.abc import Callable, Iterator
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import settings
+
+ROOT = Path(__file__).resolve().parents[1]
+
+# No deadline: the first call of a compiled or cached thing is slow, and that is no fault.
+settings.register_profile("house", deadline=None)
+# In CI the same examples every time: a change fails for what it did, not for its luck.
+settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
+settings.load_profile("ci" if os.environ.get("CI") else "house")
+
+
+class NetworkIsOff(RuntimeError):
+    """A test reached for something outside this machine."""
+
+
+def _is_loopback(host: object) -> bool:
+    name = host.decode() if isinstance(host, bytes) else host
+    if name in (None, "", "localhost"):
+        return True
+    try:
+        return ip_address(str(name)).is_loopback
+    except ValueError:
+        return False
+
+
+def _loopback_only(reach: Callable[..., Any]) -> Callable[..., Any]:
+    """Return `reach`, whose last argument is an address, held to loopback."""
+
+    def guarded(sock: socket.socket, *args: Any) -> Any:
+        address = args[-1]
+        if isinstance(address, tuple) and not _is_loopback(address[0]):
+            raise NetworkIsOff(f"the network is off in tests: {address[0]}:{address[1]}")
+        return reach(sock, *args)
+
+    return guarded
+
+
+@pytest.fixture(scope="session", autouse=True)
+def network_is_off() -> Iterator[None]:
+    """Refuse every address but loopback: a test that needs the world cannot be repeated."""
+    look_up = socket.getaddrinfo
+
+    def look_up_loopback(host: Any, *args: Any, **kwargs: Any) -> Any:
+        if not _is_loopback(host):
+            raise NetworkIsOff(f"the network is off in tests: {host}")
+        return look_up(host, *args, **kwargs)
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("connect", "connect_ex", "sendto"):
+            patch.setattr(socket.socket, name, _loopback_only(getattr(socket.socket, name)))
+        patch.setattr(socket, "getaddrinfo", look_up_loopback)
+        yield
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Return the folder of real prices and traces beside the checkout, or skip."""
+    folder = ROOT.parent / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip("no ../shared/data beside this checkout: real prices and traces are missing")
+    return folder
