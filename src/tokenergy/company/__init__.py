@@ -1,0 +1,1 @@
+"""Nouns: what a company is made of."""

@@ -1,0 +1,51 @@
+"""An accelerator: one row of the catalogue of SKUs."""
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Literal
+
+from tokenergy.errors import InputError
+
+SourceKind = Literal["config", "datasheet", "measured", "published", "recalled"]
+"""Where a row of the catalogue comes from; `recalled` means that nobody has checked it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accelerator:
+    """A SKU, per GPU board: dense rates of its data sheet, and where they come from.
+
+    `idle_w` is the board awake with no work, and stands in for its sleep where no sleep
+    figure is known. `fp8_tflop_per_s` is None where the SKU has no FP8 arithmetic, and
+    `price_usd` where no price is known: a missing price is never guessed.
+    """
+
+    accelerator: str
+    tdp_w: float
+    idle_w: float
+    memory_gb: float
+    bandwidth_gb_per_s: float
+    bf16_tflop_per_s: float
+    fp8_tflop_per_s: float | None
+    price_usd: float | None
+    source: str
+    source_kind: SourceKind
+    retrieved_on: date
+    verified: bool
+
+    def __post_init__(self) -> None:
+        """Refuse a figure that no board can have.
+
+        Raises:
+            InputError: if a required figure is not positive, or idle exceeds TDP.
+        """
+        for name in ("tdp_w", "idle_w", "memory_gb", "bandwidth_gb_per_s", "bf16_tflop_per_s"):
+            figure = getattr(self, name)
+            if not figure > 0:
+                raise InputError(
+                    f"accelerator {self.accelerator!r}: {name} is {figure}, must exceed 0"
+                )
+        if self.idle_w > self.tdp_w:
+            raise InputError(
+                f"accelerator {self.accelerator!r}: idle {self.idle_w:g} W exceeds "
+                f"its TDP of {self.tdp_w:g} W"
+            )

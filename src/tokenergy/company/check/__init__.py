@@ -1,0 +1,31 @@
+"""Everything wrong with a company that its own words and the catalogue can tell, at once."""
+
+from tokenergy.company.catalogue import Catalogue
+from tokenergy.company.check.models import check_models
+from tokenergy.company.check.names import check_names
+from tokenergy.company.check.power import check_power
+from tokenergy.company.check.reach import check_reach
+from tokenergy.company.check.sizes import check_sizes
+from tokenergy.company.check.span import check_span
+from tokenergy.company.company import Company
+from tokenergy.company.finding import Finding
+from tokenergy.company.parts import Parts
+
+__all__ = ["check_company"]
+
+
+def check_company(company: Company | Parts, catalogue: Catalogue) -> tuple[Finding, ...]:
+    """Return the findings about a company, or about what could be read of one.
+
+    Series are not looked at: `files/series` does that. Nothing is said twice, and nothing that
+    only follows from an item which could not be read.
+    """
+    parts = company if isinstance(company, Parts) else Parts.of(company)
+    return (
+        *check_span(parts),
+        *check_names(parts),
+        *check_sizes(parts),
+        *check_power(parts),
+        *check_models(parts, catalogue),
+        *check_reach(parts),
+    )

@@ -1,0 +1,93 @@
+"""Names: each thing has its own, and every reference finds one."""
+
+from collections.abc import Iterator
+
+from tokenergy.company.finding import Finding
+from tokenergy.company.noun import nearest_names
+from tokenergy.company.parts import SECTIONS, Parts, name_word
+
+NOUN = {
+    "regions": "region", "sites": "site", "contracts": "contract", "batteries": "battery",
+    "fleets": "fleet", "external_apis": "external API", "models": "model", "tiers": "tier",
+    "workloads": "workload",
+}  # fmt: skip
+
+REFERENCES = {"site": "sites", "tier": "tiers", "origin": "regions", "model": "models"}
+"""Keys of a dropped item that name something, and the section that it should stand in."""
+
+
+def check_names(parts: Parts) -> Iterator[Finding]:
+    """Yield names that stand twice, and references to nothing."""
+    yield from _repeated(parts)
+    for path, section, name in _references(parts):
+        if name not in parts.names(section) and parts.knows_all(section):
+            yield _unknown(path, section, name, parts.names(section))
+
+
+def _repeated(parts: Parts) -> Iterator[Finding]:
+    for section in SECTIONS:
+        first: dict[str, str] = {}
+        for position, name in parts.named(section):
+            path = f"{section}[{position}]"
+            if name in first:
+                yield Finding(
+                    code="DUPLICATE_NAME",
+                    path=f"{path}.{name_word(section)}",
+                    value=name,
+                    reason=f"{first[name]} is called {name!r} already, and the name of a "
+                    f"{NOUN[section]} is its key in bills and ledgers",
+                    remedy="Rename one of the two",
+                )
+            first.setdefault(name, path)
+    pairs: set[tuple[str, str]] = set()
+    for position, rtt in enumerate(parts.network.rtt):
+        if (rtt.region, rtt.site) in pairs:
+            yield Finding(
+                code="DUPLICATE_NAME",
+                path=f"network.rtt[{position}]",
+                value=f"{rtt.region} to {rtt.site}",
+                reason="this pair of region and site has a round trip already",
+                remedy="Keep one of the two",
+            )
+        pairs.add((rtt.region, rtt.site))
+
+
+def _references(parts: Parts) -> Iterator[tuple[str, str, str]]:
+    """Yield where a name is used, the section that it should stand in, and the name."""
+    for section in SECTIONS:
+        for position, words in parts.lost(section).items():
+            for word, known in REFERENCES.items():
+                if word in words:
+                    yield f"{section}[{position}].{word}", known, words[word]
+    for section in ("contracts", "batteries", "fleets"):
+        for path, item in parts.placed(section):
+            yield f"{path}.site", "sites", item.site
+    for path, api in parts.placed("external_apis"):
+        yield f"{path}.model", "models", api.model
+    for path, model in parts.placed("models"):
+        for position, name in enumerate(model.fleets or ()):
+            yield f"{path}.fleets[{position}]", "fleets", name
+    for path, workload in parts.placed("workloads"):
+        yield f"{path}.tier", "tiers", workload.tier
+        yield f"{path}.origin", "regions", workload.origin
+        for position, name in enumerate(workload.ladder):
+            yield f"{path}.ladder[{position}]", "models", name
+    for position, rtt in enumerate(parts.network.rtt):
+        yield f"network.rtt[{position}].region", "regions", rtt.region
+        yield f"network.rtt[{position}].site", "sites", rtt.site
+
+
+def _unknown(path: str, section: str, name: str, known: tuple[str, ...]) -> Finding:
+    near = nearest_names(name, known)
+    remedy = (
+        "Did you mean " + ", ".join(repr(hit) for hit in near) + "?"
+        if near
+        else f"Known are {', '.join(sorted(known)) or 'none'}"
+    )
+    return Finding(
+        code="UNKNOWN_NAME",
+        path=path,
+        value=name,
+        reason=f"there is no {NOUN[section]} called {name!r}",
+        remedy=remedy,
+    )

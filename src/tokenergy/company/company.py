@@ -1,0 +1,47 @@
+"""A company in one file: sites, power, GPUs, models, promises, demand."""
+
+from pydantic import Field
+
+from tokenergy.company.battery import Battery
+from tokenergy.company.contract import Contract
+from tokenergy.company.fleet import ExternalApi, Fleet, Model
+from tokenergy.company.horizon import Horizon
+from tokenergy.company.noun import Noun, Positive, Share
+from tokenergy.company.site import Network, Region, Site
+from tokenergy.company.tier import Tier, Workload
+
+
+class Money(Noun):
+    """What capital costs, and which money everything is in."""
+
+    wacc_share: Share = 0.09
+    """Weighted average cost of capital, per year (economics sheet, section 1)."""
+    staff_usd_per_year: float = Field(default=0.0, ge=0.0)
+    """Staff and overhead, only in full cost."""
+
+
+class Company(Noun):
+    """Everything that the verbs need to know about a company."""
+
+    company: str = Field(min_length=1)
+    """Name of the company."""
+    about: str = ""
+    """A sentence for the reader."""
+    currency: str = Field(default="USD", pattern=r"^[A-Z]{3}$")
+    """ISO code of all money in the file; names of fields say `usd` for it."""
+    seed: int = Field(default=1, ge=0)
+    """Seed of every synthetic series."""
+    horizon: Horizon
+    money: Money = Money()
+    network: Network = Network()
+    regions: tuple[Region, ...] = Field(min_length=1)
+    sites: tuple[Site, ...] = Field(min_length=1)
+    contracts: tuple[Contract, ...] = Field(min_length=1)
+    batteries: tuple[Battery, ...] = ()
+    fleets: tuple[Fleet, ...] = Field(min_length=1)
+    external_apis: tuple[ExternalApi, ...] = ()
+    models: tuple[Model, ...] = Field(min_length=1)
+    tiers: tuple[Tier, ...] = Field(min_length=1)
+    workloads: tuple[Workload, ...] = Field(min_length=1)
+    history_days: Positive = 28.0
+    """Days of series before the horizon that policies learn from (dispatch sheet, section 5)."""

@@ -1,0 +1,50 @@
+"""The series that a company file names, read and laid on one grid of time."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lengths:
+    """Mean tokens of one request of a workload."""
+
+    input_tokens: float
+    output_tokens: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Inputs:
+    """Every series of a company, one value per interval, from the history to the end.
+
+    All arrays have `history_count + horizon intervals` values; index `history_count` is the
+    first interval of the horizon.
+
+    Attributes:
+        start: first moment of index 0, in UTC.
+        step_h: length of an interval in hours.
+        history_count: intervals before the horizon.
+        price_usd_per_mwh: spot price by site.
+        outdoor_c: temperature by site, where its PUE depends on it.
+        profile_share: output over nameplate by as-produced contract.
+        requests_per_s: mean arrivals in the interval by workload.
+        lengths: mean tokens by workload (language models only).
+        synthetic: names of the series that come from the synthetic feed.
+        sources: where each series comes from, by its path in the company file.
+    """
+
+    start: datetime
+    step_h: float
+    history_count: int
+    price_usd_per_mwh: Mapping[str, FloatArray]
+    outdoor_c: Mapping[str, FloatArray]
+    profile_share: Mapping[str, FloatArray]
+    requests_per_s: Mapping[str, FloatArray]
+    lengths: Mapping[str, Lengths]
+    synthetic: tuple[str, ...]
+    sources: Mapping[str, str]

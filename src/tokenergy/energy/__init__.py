@@ -1,0 +1,1 @@
+"""Joules per unit of work: curves, prediction, media, operating points. No IO."""

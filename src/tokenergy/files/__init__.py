@@ -1,0 +1,1 @@
+"""Files in and out: company files, series, the catalogue, tables."""

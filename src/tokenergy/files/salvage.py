@@ -1,0 +1,84 @@
+"""What can still be read of a company file that is broken somewhere."""
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Annotated, Any, get_args
+
+from pydantic import TypeAdapter, ValidationError
+
+from tokenergy.company.company import Company
+from tokenergy.company.horizon import Horizon
+from tokenergy.company.parts import SECTIONS, Parts
+from tokenergy.company.site import Network
+
+WORDS = (
+    "name", "id", "site", "kind", "tier", "origin", "model", "accelerator", "catalogue",
+)  # fmt: skip
+"""What is remembered of an item that cannot be read: its loss hides nothing, and adds nothing."""
+
+
+def salvage(raw: Mapping[str, Any]) -> Parts:
+    """Return the items that can be read by themselves, and the names of the others."""
+    kept: dict[str, tuple[Any, ...]] = {}
+    positions: dict[str, tuple[int, ...]] = {}
+    broken: dict[str, dict[int, Mapping[str, str]]] = {}
+    unread: set[str] = set()
+    for section in SECTIONS:
+        items = raw.get(section, [])
+        if not isinstance(items, list) or (not items and _is_needed(section)):
+            unread.add(section)
+            items = []
+        read = [(at, _item(section, item)) for at, item in enumerate(items)]
+        kept[section] = tuple(item for _, item in read if item is not None)
+        positions[section] = tuple(at for at, item in read if item is not None)
+        broken[section] = {at: _words(items[at]) for at, item in read if item is None}
+    network = _read(TypeAdapter(Network), raw.get("network", {}))
+    if network is None:
+        unread.add("network")
+    return Parts(
+        currency=str(_field("currency", raw)),
+        seed=int(_field("seed", raw)),
+        history_days=float(_field("history_days", raw)),
+        horizon=_read(TypeAdapter(Horizon), raw.get("horizon")),
+        network=network or Network(),
+        positions=positions,
+        broken=broken,
+        unread=frozenset(unread),
+        **kept,
+    )
+
+
+def _is_needed(section: str) -> bool:
+    return Company.model_fields[section].is_required()
+
+
+@cache
+def _reader(field: str, *, each: bool) -> TypeAdapter[Any]:
+    """Return what reads one field of a company, or `each` item of it."""
+    info = Company.model_fields[field]
+    annotation: Any = info.annotation
+    return TypeAdapter(get_args(annotation)[0] if each else Annotated[annotation, info])
+
+
+def _item(section: str, item: Any) -> Any:
+    return _read(_reader(section, each=True), item)
+
+
+def _read(reader: TypeAdapter[Any], value: Any) -> Any:
+    try:
+        return reader.validate_python(value)
+    except ValidationError:
+        return None
+
+
+def _field(name: str, raw: Mapping[str, Any]) -> Any:
+    """Return a plain field, or its default where it cannot be read."""
+    default = Company.model_fields[name].default
+    value = _read(_reader(name, each=False), raw.get(name, default))
+    return default if value is None else value
+
+
+def _words(item: Any) -> Mapping[str, str]:
+    if not isinstance(item, dict):
+        return {}
+    return {word: item[word] for word in WORDS if isinstance(item.get(word), str)}

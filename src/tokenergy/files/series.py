@@ -1,0 +1,281 @@
+"""Every series that a company names, read and laid on one grid of time."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tokenergy.company.company import Company
+from tokenergy.company.finding import Finding, errors_of
+from tokenergy.company.inputs import Inputs, Lengths
+from tokenergy.company.parts import Parts
+from tokenergy.company.series import FileSeries, LengthsFile, SyntheticSeries
+from tokenergy.company.tier import Workload
+from tokenergy.errors import FindingsError
+from tokenergy.files.feed import Feed
+from tokenergy.files.grid import FloatArray, Grid, grid_of
+from tokenergy.files.plausible import Quantity, check_values, clipped
+from tokenergy.files.refusal import refuse
+from tokenergy.files.series_file import read_file_series
+from tokenergy.files.tables import Tables, numbers_of
+
+OnProgress = Callable[[str, int, int], None]
+"""Told the path of the next series, how many are read, and of how many."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Wanted:
+    """One series that the company names: where, for whom, and of what."""
+
+    path: str
+    owner: str
+    into: str
+    source: Any
+    quantity: Quantity
+
+
+@dataclass(slots=True, kw_only=True)
+class _Reading:
+    """What has been read so far."""
+
+    grid: Grid
+    tables: Tables
+    feed: Feed
+    laid: dict[str, dict[str, FloatArray]] = field(default_factory=dict)
+    lengths: dict[str, Lengths] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
+    synthetic: list[str] = field(default_factory=list)
+    sources: dict[str, str] = field(default_factory=dict)
+
+
+def read_inputs(
+    company: Company | Parts, *, folder: Path, on_progress: OnProgress | None = None
+) -> tuple[Inputs | None, tuple[Finding, ...]]:
+    """Read every series onto the horizon's grid, with `history_days` before it.
+
+    Args:
+        company: A company, or what could be read of one.
+        folder: The folder of the company file, that its files are relative to.
+        on_progress: Told of each series before it is read.
+
+    Returns:
+        The inputs, or None if any finding is an error; and all findings, without lines.
+    """
+    parts = company if isinstance(company, Parts) else Parts.of(company)
+    if parts.horizon is None:
+        return None, ()
+    grid = grid_of(parts.horizon, history_days=parts.history_days)
+    wanted = list(_wanted(parts))
+    zones = [w.source.synthetic for w in wanted if isinstance(w.source, SyntheticSeries)]
+    reading = _Reading(
+        grid=grid,
+        tables=Tables(folder=folder),
+        feed=Feed.of(zones, grid=grid, seed=parts.seed),
+    )
+    for done, want in enumerate(wanted):
+        if on_progress:
+            on_progress(want.path, done, len(wanted))
+        _read(want, reading)
+    for path, workload in parts.placed("workloads"):
+        _read_workload(path, workload, reading)
+    if on_progress:
+        on_progress("", len(wanted), len(wanted))
+    findings = tuple(reading.findings)
+    if errors_of(findings) or not isinstance(company, Company):
+        return None, findings
+    return _inputs(company, reading), findings
+
+
+def _wanted(parts: Parts) -> Iterator[_Wanted]:
+    """Yield the series of sites and contracts, and those that workloads follow."""
+    for path, site in parts.placed("sites"):
+        yield _Wanted(
+            path=f"{path}.market.price",
+            owner=site.name,
+            into="price_usd_per_mwh",
+            source=site.market.price,
+            quantity="price",
+        )
+        if site.outdoor_c is not None:
+            yield _Wanted(
+                path=f"{path}.outdoor_c",
+                owner=site.name,
+                into="outdoor_c",
+                source=site.outdoor_c,
+                quantity="temperature",
+            )
+    for path, contract in parts.placed("contracts"):
+        if contract.kind == "ppa_as_produced":
+            yield _Wanted(
+                path=f"{path}.profile",
+                owner=contract.id,
+                into="profile_share",
+                source=contract.profile,
+                quantity="profile",
+            )
+    for path, workload in parts.placed("workloads"):
+        if workload.arrivals.series is not None:
+            yield _Wanted(
+                path=f"{path}.arrivals.series",
+                owner=workload.name,
+                into="requests_per_s",
+                source=workload.arrivals.series,
+                quantity="rate" if workload.arrivals.mean_requests_per_s is None else "shape",
+            )
+
+
+def _read(want: _Wanted, reading: _Reading) -> None:
+    """Read one series; what is wrong with it ends this one only."""
+    try:
+        values = _values(want, reading)
+    except FindingsError as error:
+        reading.findings.extend(error.findings)
+        return
+    constant = not isinstance(want.source, FileSeries | SyntheticSeries)
+    reading.findings.extend(
+        check_values(values, want.quantity, grid=reading.grid, path=want.path, constant=constant)
+    )
+    reading.laid.setdefault(want.into, {})[want.owner] = clipped(values, want.quantity)
+
+
+def _values(want: _Wanted, reading: _Reading) -> FloatArray:
+    source = want.source
+    if isinstance(source, SyntheticSeries):
+        quantity = _synthetic_quantity(want, source)
+        values = reading.feed.series(source.synthetic, quantity, path=want.path)
+        reading.synthetic.append(want.path)
+        reading.sources[want.path] = (
+            f"synthetic {quantity} of zone {source.synthetic}, seed {reading.feed.seed}"
+        )
+        return values
+    if isinstance(source, FileSeries):
+        _check_options(want, source)
+        laid = read_file_series(source, reading.tables, grid=reading.grid, path=want.path)
+        reading.findings.extend(laid.warnings)
+        reading.sources[want.path] = f"{source.file}, column {source.column}"
+        if source.nameplate_mw is not None:
+            return laid.values / source.nameplate_mw
+        return laid.values * source.usd_per_unit
+    reading.sources[want.path] = f"constant {source:g}"
+    return np.full(reading.grid.count, float(source))
+
+
+def _synthetic_quantity(want: _Wanted, source: SyntheticSeries) -> Any:
+    """Return what to take from a zone: what is stated, or what the place can only mean."""
+    allowed: tuple[str, ...] = {
+        "price": ("price",),
+        "temperature": ("temperature",),
+        "profile": ("wind", "solar"),
+    }.get(want.quantity, ("price", "wind", "solar", "temperature"))
+    if source.quantity is None and len(allowed) == 1:
+        return allowed[0]
+    if source.quantity not in allowed:
+        refuse(
+            "SYNTHETIC_QUANTITY",
+            path=f"{want.path}.quantity",
+            value=source.quantity or "",
+            limit=" or ".join(allowed),
+            reason="a zone has four series, and this place does not say which of them it takes"
+            if source.quantity is None
+            else f"this place takes no {source.quantity}",
+            remedy=f"State quantity: {' or '.join(allowed)}",
+        )
+    return source.quantity
+
+
+def _check_options(want: _Wanted, source: FileSeries) -> None:
+    """Refuse options that this quantity would leave unread."""
+    unread = []
+    if want.quantity != "price" and source.usd_per_unit != 1.0:
+        unread.append(("usd_per_unit", "prices"))
+    if want.quantity != "profile" and source.nameplate_mw is not None:
+        unread.append(("nameplate_mw", "profiles of wind and solar"))
+    for option, use in unread:
+        refuse(
+            "SERIES_OPTION_UNUSED",
+            path=f"{want.path}.{option}",
+            value=f"{getattr(source, option):g}",
+            reason=f"{option} is for {use}, and nothing would read it here",
+            remedy=f"Remove {option}",
+        )
+
+
+def _read_workload(path: str, workload: Workload, reading: _Reading) -> None:
+    """Turn a workload's arrivals into rates, and its lengths into means."""
+    try:
+        rates = _rates(f"{path}.arrivals", workload, reading)
+        if rates is not None:
+            reading.laid.setdefault("requests_per_s", {})[workload.name] = rates
+        if workload.lengths is not None:
+            lengths = _trace_lengths(f"{path}.lengths", workload.lengths, reading.tables)
+            reading.lengths[workload.name] = lengths
+            reading.sources[f"{path}.lengths"] = f"{workload.lengths.file}, means"
+        elif workload.input_tokens is not None and workload.output_tokens is not None:
+            reading.lengths[workload.name] = Lengths(
+                input_tokens=workload.input_tokens, output_tokens=workload.output_tokens
+            )
+    except FindingsError as error:
+        reading.findings.extend(error.findings)
+
+
+def _rates(path: str, workload: Workload, reading: _Reading) -> FloatArray | None:
+    """Return requests per second by interval; None if their series could not be read."""
+    arrivals = workload.arrivals
+    mean_requests_per_s = arrivals.mean_requests_per_s
+    if arrivals.series is not None:
+        values = reading.laid.get("requests_per_s", {}).get(workload.name)
+        if values is None or mean_requests_per_s is None:
+            return values
+        if values.mean() <= 0.0 or (values < 0.0).any():
+            refuse(
+                "ARRIVALS_WITHOUT_SHAPE",
+                path=f"{path}.series",
+                value=f"{values.mean():g}",
+                limit="> 0",
+                reason="a series that arrivals follow has a positive mean and nothing below 0",
+                remedy="Name another series, or leave it out for constant arrivals",
+            )
+        return values * (mean_requests_per_s / float(values.mean()))
+    assert mean_requests_per_s is not None  # the noun sees to it
+    if arrivals.shape is None:
+        reading.sources[path] = f"constant {mean_requests_per_s:g} requests/s"
+        return np.full(reading.grid.count, mean_requests_per_s)
+    shape = reading.feed.demand(arrivals.shape, workload=workload.name, path=path)
+    reading.synthetic.append(path)
+    reading.sources[path] = f"synthetic demand, seed {reading.feed.seed}"
+    return shape * mean_requests_per_s
+
+
+def _trace_lengths(path: str, source: LengthsFile, tables: Tables) -> Lengths:
+    means = []
+    for option in ("input_column", "output_column"):
+        name = getattr(source, option)
+        values, bad = numbers_of(tables.column(source.file, name, path=path, option=option))
+        if bad.any() or np.isnan(values).any() or (values < 0.0).any() or values.mean() <= 0.0:
+            refuse(
+                "BAD_LENGTHS",
+                path=f"{path}.{option}",
+                value=name,
+                reason=f"column {name!r} of {source.file} has cells that are no count of tokens",
+                remedy="Remove those rows from the trace",
+            )
+        means.append(float(values.mean()))
+    return Lengths(input_tokens=means[0], output_tokens=means[1])
+
+
+def _inputs(company: Company, reading: _Reading) -> Inputs:
+    grid = reading.grid
+    return Inputs(
+        start=grid.start,
+        step_h=company.horizon.step_h,
+        history_count=grid.history_count,
+        price_usd_per_mwh=reading.laid.get("price_usd_per_mwh", {}),
+        outdoor_c=reading.laid.get("outdoor_c", {}),
+        profile_share=reading.laid.get("profile_share", {}),
+        requests_per_s=reading.laid.get("requests_per_s", {}),
+        lengths=reading.lengths,
+        synthetic=tuple(reading.synthetic),
+        sources=reading.sources,
+    )

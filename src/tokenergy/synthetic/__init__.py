@@ -1,0 +1,1 @@
+"""Seeded series of prices, weather and demand: invented here, and always labelled synthetic."""
