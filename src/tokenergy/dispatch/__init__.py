@@ -1,0 +1,1 @@
+"""One window: what to do, what a token costs, and why."""

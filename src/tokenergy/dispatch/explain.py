@@ -1,0 +1,164 @@
+"""Why a window cannot be met, or not in full, in the words of the company file."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from tokenergy.company.finding import Finding
+from tokenergy.dispatch.solve import Optimum, WindowModel
+from tokenergy.dispatch.window import Window
+from tokenergy.dispatch.world import State, World
+
+REFUSED_MTOK = 1e-6
+POWER_MW = 1e-6
+RENT_USD = 1e-6
+"""A limit with a smaller rent, per MWh, GPU or Mtok, stands in nobody's way."""
+
+
+def market_findings(world: World) -> tuple[Finding, ...]:
+    """Return the sites where a MWh could be bought and sold at a gain without limit.
+
+    Resale must not earn more than a purchase costs, in any interval, or the program has no
+    bound (contracts sheet, section 2). It happens at very negative prices with losses.
+    """
+    buy = world.buy_usd_per_mwh(world.spot_usd_per_mwh)
+    sell = world.sell_usd_per_mwh(world.spot_usd_per_mwh)
+    findings = []
+    for site, name in enumerate(world.site_names):
+        above = (sell[site] > buy[site]).nonzero()[0]
+        if not above.size:
+            continue
+        at = int(above[0])
+        findings.append(
+            Finding(
+                code="RESALE_ABOVE_BUY",
+                path=f"sites[{site}].market.price",
+                value=f"{sell[site, at]:.2f}",
+                limit=f"{buy[site, at]:.2f}",
+                unit="USD/MWh",
+                reason=(
+                    f"in {above.size} intervals, the first at {world.moment(at):%Y-%m-%dT%H:%MZ}, "
+                    f"site {name} would earn more by selling a MWh than buying it costs"
+                ),
+                remedy="Raise resale_spread_usd_per_mwh or the adder, or lower loss_share",
+            )
+        )
+    return tuple(findings)
+
+
+def infeasible_findings(world: World, window: Window, state: State) -> tuple[Finding, ...]:
+    """Return where power is missing or in excess whatever the dispatch does, a site at most once.
+
+    Only fixed load, sleeping GPUs and deliveries that may not be curtailed can do that: work
+    itself can always be refused (dispatch sheet, section 3).
+    """
+    optimum = WindowModel(world, window, state, elastic=True).solved(window)
+    findings = []
+    for block, code in (("missing", "FIXED_LOAD_UNSERVED"), ("excess", "DELIVERY_EXCEEDS_SINK")):
+        power_mw = optimum.value(block) / window.step_h
+        for site in power_mw.max(axis=0, initial=0.0).nonzero()[0]:
+            at = int(power_mw[:, site].argmax())
+            if power_mw[at, site] > POWER_MW:
+                findings.append(
+                    _power_finding(world, window, code, int(site), at, float(power_mw[at, site]))
+                )
+    return tuple(findings)
+
+
+def _power_finding(
+    world: World, window: Window, code: str, site: int, at: int, power_mw: float
+) -> Finding:
+    name = world.site_names[site]
+    when = world.moment(window.begin + at).strftime("%Y-%m-%dT%H:%MZ")
+    path = f"sites[{site}]"
+    if code == "FIXED_LOAD_UNSERVED":
+        limit_mw = float(window.import_limit_mw[site, at])
+        return Finding(
+            code=code,
+            path=f"{path}.import_limit_mw",
+            value=f"{limit_mw + power_mw:.3f}",
+            limit=f"{limit_mw:.3f}",
+            unit="MW",
+            reason=(
+                f"site {name} needs {limit_mw + power_mw:.1f} MW at {when} for its fixed load and "
+                f"its sleeping GPUs alone; its import limit is {limit_mw:.1f} MW"
+            ),
+            remedy="Raise import_limit_mw, lower fixed_load_mw, or set energised_on earlier",
+        )
+    sink_mw = float(window.export_limit_mw[site, at])
+    return Finding(
+        code=code,
+        path=path,
+        value=f"{power_mw:.3f}",
+        limit=f"{sink_mw:.3f}",
+        unit="MW",
+        reason=(
+            f"site {name} has {power_mw:.1f} MW too much behind its meter at {when}: it may "
+            f"export {sink_mw:.1f} MW and its contracts do not allow curtailment"
+        ),
+        remedy="Raise export_limit_mw, allow may_curtail, or deliver over the grid",
+    )
+
+
+def refused_findings(world: World, optimum: Optimum) -> tuple[Finding, ...]:
+    """Return must-serve work that the optimum refuses, with the limit that stands in the way."""
+    return tuple(_refused(world, optimum))
+
+
+def _refused(world: World, optimum: Optimum) -> Iterator[Finding]:
+    refused_mtok = optimum.value("refused")
+    for workload, spec in enumerate(world.workloads):
+        worst = int(refused_mtok[:, workload].argmax())
+        amount_mtok = float(refused_mtok[worst, workload])
+        if not spec.must_serve or amount_mtok <= REFUSED_MTOK:
+            continue
+        asked_mtok = float(optimum.window.arrivals_mtok[workload, worst])
+        when = world.moment(optimum.window.begin + worst).strftime("%Y-%m-%dT%H:%MZ")
+        yield Finding(
+            code="MUST_SERVE_REFUSED",
+            path=f"workloads[{workload}]",
+            value=f"{amount_mtok:.3f}",
+            limit=f"{asked_mtok - amount_mtok:.3f}",
+            unit="Mtok",
+            severity="warning",
+            reason=(
+                f"{amount_mtok:.1f} of {asked_mtok:.1f} Mtok of {spec.name} at {when} cannot be "
+                f"served: {_obstacle(world, optimum, workload, worst, amount_mtok)}"
+            ),
+            remedy="Add GPUs or megawatts there, widen the latency limit, or lower the demand",
+        )
+
+
+def _obstacle(world: World, optimum: Optimum, workload: int, at: int, amount_mtok: float) -> str:
+    """Say what the place that could do it most easily lacks."""
+    mine = [r for r in world.routes if r.workload == workload]
+    own = [r for r in mine if not world.deployments[r.deployment].external]
+    if not mine:
+        return "no deployment is within its latency"
+    value = world.workloads[workload].value_usd_per_mtok
+    priced = f"it is worth {value:.2f} USD/Mtok, less than serving it would cost"
+    if not own:
+        full = bool(np.any(optimum.dual("api")[at] < -RENT_USD))
+        return "its external APIs are at their rate limits" if full else priced
+    best = min(own, key=lambda r: r.marginal_mwh_per_mtok)
+    deployment = world.deployments[best.deployment]
+    site, fleet = deployment.site, world.fleets[deployment.fleet]
+    step_h = optimum.window.step_h
+    replicas = amount_mtok / (best.rate_mtok_per_h * step_h)
+    if -optimum.reduced("meter_import")[at, site] > RENT_USD:
+        extra_mw = float(optimum.window.pue[site, at]) * (
+            best.marginal_mwh_per_mtok * amount_mtok / step_h + replicas * deployment.base_mw
+        )
+        limit_mw = float(optimum.window.import_limit_mw[site, at])
+        return (
+            f"site {world.site_names[site]} would need {limit_mw + extra_mw:.1f} MW; its import "
+            f"limit is {limit_mw:.1f} MW"
+        )
+    # A rent, not a count: empty replicas may be awake where that costs nothing.
+    if -optimum.dual("fleet")[at, deployment.fleet] <= RENT_USD:
+        return priced
+    gpus = float(np.ceil(fleet.gpus_count + replicas * deployment.gpus_count))
+    return (
+        f"site {world.site_names[site]} would need {gpus:,.0f} {fleet.accelerator}; fleet "
+        f"{fleet.name} has {fleet.gpus_count:,.0f}"
+    )

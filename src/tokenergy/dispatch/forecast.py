@@ -1,0 +1,208 @@
+"""What a dispatcher may believe about the next hours, from what is public now.
+
+Prices: as published, then 0.6 x the last known day and 0.4 x the last known same weekday; in a
+market without day-ahead a ridge regression on lagged days, with the present error fading.
+Demand: last week x its recent level. Wind and sun: the usual hour, with the present departure
+fading. The weather behind PUE is taken as known (forecasts of a day ahead err by a degree or
+two). Formulas and weights: dispatch sheet, section 5; simulator sheet, section 8.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+
+from tokenergy.dispatch.window import Window, mean_stored_usd_per_mwh, true_window
+from tokenergy.dispatch.world import FloatArray, IntArray, World
+
+YESTERDAY_SHARE = 0.6
+LAST_WEEK_SHARE = 0.4
+ERROR_FADE_PER_H = 0.7
+ERROR_LIMIT_USD_PER_MWH = 60.0
+ERROR_REACH_H = 5.0
+LEVEL_FADE_PER_H = 0.9
+LEVEL_RANGE = (0.5, 2.0)
+USUAL_DAYS = 7
+LAG_DAYS = (1, 2, 3, 7)
+RIDGE_WEIGHT = 10.0
+LEAST_RIDGE_DAYS = 14
+
+
+class Forecaster:
+    """Makes the window that a policy without foresight sees at an interval."""
+
+    def __init__(self, world: World) -> None:
+        """Remember the world; nothing after the present is read but what is published."""
+        self.world = world
+        self._day = max(1, round(24.0 / world.step_h))
+        self._ridges: dict[int, _Ridge] = {}
+
+    def window(self, at: int, count: int) -> Window:
+        """Return a window of `count` intervals that begins at `at`, as believed at `at`."""
+        world = self.world
+        known = true_window(world, begin=at, count=count)
+        span = np.minimum(np.arange(at, at + count), world.last - 1)
+        spot = np.array([self._spot(site, at, span) for site in range(world.sites_count)])
+        available = np.array([self._output_mw(take.available_mw, at, span) for take in world.takes])
+        curtailable = [bool(np.any(t.floor_mw < t.available_mw)) for t in world.takes]
+        strike = np.array(
+            [np.full(count, take.take_usd_per_mwh[: at + 1].max()) for take in world.takes]
+        )
+        for row, take in enumerate(world.takes):
+            strike[row, 0] = take.take_usd_per_mwh[at]
+        empty = np.zeros((0, count))
+        window = Window(
+            begin=at,
+            live_count=known.live_count,
+            step_h=known.step_h,
+            buy_usd_per_mwh=world.buy_usd_per_mwh(spot),
+            sell_usd_per_mwh=world.sell_usd_per_mwh(spot),
+            pue=known.pue,
+            import_limit_mw=known.import_limit_mw,
+            export_limit_mw=known.export_limit_mw,
+            grid_block_mw=known.grid_block_mw,
+            meter_block_mw=known.meter_block_mw,
+            available_mw=available if world.takes else empty,
+            floor_mw=_floors(available, curtailable) if world.takes else empty,
+            take_usd_per_mwh=strike if world.takes else empty,
+            arrivals_mtok=self._arrivals_mtok(at, span),
+            stored_usd_per_mwh=known.stored_usd_per_mwh,
+        )
+        if at + count >= world.last:
+            return window  # the end valuation is a rule that everybody knows
+        return replace(window, stored_usd_per_mwh=mean_stored_usd_per_mwh(world, window))
+
+    def _spot(self, site: int, at: int, span: IntArray) -> FloatArray:
+        """Return the prices that are believed at `at` for the intervals of `span` [n]."""
+        prices = self.world.spot_usd_per_mwh[site]
+        public = max(at + 1, int(self.world.published_until[site, at]))
+        if public > at + 1:
+            return self._blend(prices, public, span)
+        believed = self._ridge(site, at).predict(prices, at, span)
+        believed[0] = prices[at]
+        if span.size > 1 and at >= 1:
+            before = self._ridge(site, at - 1).predict(prices, at - 1, span[:1])
+            miss = np.clip(
+                prices[at] - before[0], -ERROR_LIMIT_USD_PER_MWH, ERROR_LIMIT_USD_PER_MWH
+            )
+            ahead_h = (span[1:] - at) * self.world.step_h
+            fading = np.where(ahead_h <= ERROR_REACH_H, ERROR_FADE_PER_H**ahead_h, 0.0)
+            believed[1:] += miss * fading
+        return believed
+
+    def _blend(self, values: FloatArray, known: int, span: IntArray) -> FloatArray:
+        """Return known values, then a blend of the last known day and the same weekday."""
+        believed = YESTERDAY_SHARE * values[_back(span, known, self._day)]
+        believed += LAST_WEEK_SHARE * values[_back(span, known, 7 * self._day)]
+        return np.where(span < known, values[span], believed)
+
+    def _ridge(self, site: int, at: int) -> "_Ridge":
+        """Return the regression of a site, fitted once a day on what was known then."""
+        day_start = at - at % self._day
+        held = self._ridges.get(site)
+        if held is None or held.fitted_at != day_start:
+            held = _Ridge(self.world.spot_usd_per_mwh[site], day_start, self._day)
+            self._ridges[site] = held
+        return held
+
+    def _output_mw(self, output: FloatArray, at: int, span: IntArray) -> FloatArray:
+        """Return the usual output of the hour, the present departure from it fading [n]."""
+        days = [d for d in range(1, USUAL_DAYS + 1) if at - d * self._day >= 0]
+        if not days:
+            return np.full(span.size, output[at])
+        hour = (span - at) % self._day
+        usual = np.mean([output[at - d * self._day + hour] for d in days], axis=0)
+        fade = LEVEL_FADE_PER_H ** ((span - at) * self.world.step_h)
+        top = float(output[: at + 1].max(initial=0.0))
+        believed = np.clip(usual + (output[at] - usual[0]) * fade, 0.0, top)
+        # What the sun does not give at this hour on any day it will not give tomorrow.
+        never = np.max([output[at - d * self._day + hour] for d in days], axis=0) <= 0.0
+        believed = np.where(never, 0.0, believed)
+        believed[0] = output[at]
+        return np.asarray(believed)
+
+    def _arrivals_mtok(self, at: int, span: IntArray) -> FloatArray:
+        """Return last week's arrivals x their recent level [W, n]."""
+        arrivals = self.world.arrivals_mtok
+        week = 7 * self._day if at >= 7 * self._day else self._day
+        if at < week:
+            return np.repeat(arrivals[:, at : at + 1], span.size, axis=1)
+        before = arrivals[:, _back(span, at + 1, week)]
+        present, then = arrivals[:, at], arrivals[:, at - week]
+        level = np.clip(np.where(then > 0.0, present / np.maximum(then, 1e-12), 1.0), *LEVEL_RANGE)
+        fade = LEVEL_FADE_PER_H ** ((span - at) * self.world.step_h)
+        believed = before * (1.0 + (level[:, None] - 1.0) * fade[None, :])
+        believed[:, 0] = present
+        return np.asarray(believed)
+
+
+class _Ridge:
+    """Prices of a real-time market from four lagged days, in asinh of the scaled price."""
+
+    def __init__(self, prices: FloatArray, at: int, day: int) -> None:
+        """Fit on everything before `at`."""
+        self.fitted_at, self._day = at, day
+        known = prices[:at]
+        self._centre_usd_per_mwh = float(np.median(known)) if known.size else 0.0
+        spread = np.median(np.abs(known - self._centre_usd_per_mwh)) if known.size else 1.0
+        self._scale_usd_per_mwh = max(1.0, float(spread))
+        self._weights: FloatArray | None = None
+        first = max(LAG_DAYS) * day
+        if at - first < LEAST_RIDGE_DAYS * day:
+            return
+        scaled = self._scaled(known)
+        targets = np.arange(first, at)
+        features = self._features(scaled, targets)
+        penalty = RIDGE_WEIGHT * np.eye(features.shape[1])
+        penalty[0, 0] = 0.0
+        solved = np.linalg.solve(features.T @ features + penalty, features.T @ scaled[targets])
+        self._weights = np.asarray(solved, dtype=np.float64)
+
+    def _scaled(self, prices: FloatArray) -> FloatArray:
+        return np.asarray(np.arcsinh((prices - self._centre_usd_per_mwh) / self._scale_usd_per_mwh))
+
+    def _features(self, scaled: FloatArray, targets: IntArray) -> FloatArray:
+        """Return a constant, the lagged hours, yesterday's mean and the hour of the day."""
+        lags = [scaled[targets - lag * self._day] for lag in LAG_DAYS]
+        running = np.concatenate(([0.0], np.cumsum(scaled)))
+        yesterday = (running[targets] - running[targets - self._day]) / self._day
+        turn_rad = 2.0 * np.pi * (targets % self._day) / self._day
+        waves = [np.sin(turn_rad), np.cos(turn_rad), np.sin(2 * turn_rad), np.cos(2 * turn_rad)]
+        return np.column_stack([np.ones(targets.size), *lags, yesterday, *waves])
+
+    def predict(self, prices: FloatArray, at: int, span: IntArray) -> FloatArray:
+        """Return prices for `span`, an hour after another; nothing after `at` is read."""
+        last = int(span.max()) + 1
+        if self._weights is None:
+            back = _back(span, at + 1, self._day)
+            week = _back(span, at + 1, 7 * self._day)
+            return YESTERDAY_SHARE * prices[back] + LAST_WEEK_SHARE * prices[week]
+        scaled = np.zeros(max(last, at + 1))
+        scaled[: at + 1] = self._scaled(prices[: at + 1])
+        for begin in range(at + 1, last, self._day):
+            # A day at once: its lags are known or were predicted a step before.
+            targets = np.arange(begin, min(begin + self._day, last))
+            features = self._features_ahead(scaled, targets, begin)
+            scaled[targets] = features @ self._weights
+        back_usd = np.sinh(scaled[span]) * self._scale_usd_per_mwh + self._centre_usd_per_mwh
+        return np.asarray(back_usd)
+
+    def _features_ahead(self, scaled: FloatArray, targets: IntArray, begin: int) -> FloatArray:
+        features = self._features(scaled, targets)
+        # Yesterday's mean is not known within the day that is being predicted.
+        features[:, 1 + len(LAG_DAYS)] = scaled[begin - self._day : begin].mean()
+        return features
+
+
+def _back(span: IntArray, known: int, period: int) -> IntArray:
+    """Return the latest index below `known` that is whole periods before each of `span`.
+
+    Where the series does not reach back that far, the oldest same place stands in.
+    """
+    short = np.maximum(0, span - known + 1)
+    back = span - period * (-(-short // period))
+    return np.asarray(np.where(back >= 0, back, span % period if period <= known else 0))
+
+
+def _floors(available_mw: FloatArray, curtailable: list[bool]) -> FloatArray:
+    """Return the least that must be taken: all of it where the buyer may not curtail."""
+    return np.where(np.array(curtailable)[:, None], 0.0, available_mw)
