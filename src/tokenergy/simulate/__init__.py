@@ -1,0 +1,1 @@
+"""What would have happened: policies on a horizon, settled and compared."""

@@ -1,0 +1,175 @@
+"""What a run cost, in parts that add up, its bill settled twice."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from tokenergy.company.contract import Spot
+from tokenergy.company.settle import SettlementLine
+from tokenergy.dispatch.columns import quality_loss_usd_per_mtok
+from tokenergy.dispatch.world import FloatArray, World
+from tokenergy.errors import UnexpectedError
+from tokenergy.simulate.bill import company_of, settle_run
+from tokenergy.simulate.run import Run
+
+TIE_SHARE = 1e-6
+"""How far the two writings of a bill may lie apart, relative to what they sum."""
+
+
+class BillsDiffer(UnexpectedError):
+    """The contracts settled from their own words and the world's arrays disagree."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """The cost of a run (dispatch sheet, section 5), every part in USD, a cost above 0.
+
+    Attributes:
+        power_usd: the bill by contract.
+        cycling_usd: wear of batteries.
+        lease_usd: GPUs rented by the awake hour.
+        network_usd, api_usd: egress and affinity; other people's models.
+        refused_usd, downgraded_usd: value lost.
+        end_valuation_usd: stored energy at the start less that at the end, at the horizon's
+            mean price x discharge efficiency.
+        lines: the lines of the bill, where there is a company to settle for.
+    """
+
+    power_usd: Mapping[str, float]
+    cycling_usd: float
+    lease_usd: float
+    network_usd: float
+    api_usd: float
+    refused_usd: float
+    downgraded_usd: float
+    end_valuation_usd: float
+    lines: tuple[SettlementLine, ...]
+
+    @property
+    def bill_usd(self) -> float:
+        """What the contracts charge."""
+        return math.fsum(self.power_usd.values())
+
+    @property
+    def cost_usd(self) -> float:
+        """The sum of the parts."""
+        return math.fsum(self.parts().values())
+
+    def parts(self) -> dict[str, float]:
+        """Return every part of the cost, USD; they sum to it."""
+        return {
+            "power": self.bill_usd,
+            "cycling": self.cycling_usd,
+            "lease": self.lease_usd,
+            "network": self.network_usd,
+            "api": self.api_usd,
+            "refused": self.refused_usd,
+            "downgraded": self.downgraded_usd,
+            "end_valuation": self.end_valuation_usd,
+        }
+
+
+def account(world: World, run: Run) -> Account:
+    """Return what a run cost.
+
+    Raises:
+        BillsDiffer: if the settled contracts do not sum to the world's own prices.
+    """
+    power = {name: float(usd.sum()) for name, usd in power_usd(world, run).items()}
+    lines = () if company_of(world) is None else settle_run(world, run)
+    if company_of(world) is not None:
+        _check_tie(power, lines)
+    served = run.serve_mtok.sum(axis=1)
+    value = np.array([load.value_usd_per_mtok for load in world.workloads])
+    wear = np.array([battery.cycle_usd_per_mwh_discharged for battery in world.batteries])
+    return Account(
+        power_usd=power,
+        cycling_usd=float(wear @ run.discharge_mwh.sum(axis=1)),
+        lease_usd=float(lease_usd_per_replica(world) @ run.awake.sum(axis=1)),
+        network_usd=float(np.array([r.network_usd_per_mtok for r in world.routes]) @ served),
+        api_usd=float(np.array([r.api_usd_per_mtok for r in world.routes]) @ served),
+        refused_usd=float(value @ run.refused_mtok.sum(axis=1)),
+        downgraded_usd=float(quality_loss_usd_per_mtok(world) @ served),
+        end_valuation_usd=float(np.sum(end_valuation_usd(world, run))),
+        lines=lines,
+    )
+
+
+def power_usd(world: World, run: Run) -> dict[str, FloatArray]:
+    """Return what each contract costs by interval, from the world's own prices [T].
+
+    Spot contracts come first, in the order of the sites; then as-produced ones and blocks.
+    """
+    span = slice(world.first, world.last)
+    spot = world.spot_usd_per_mwh[:, span]
+    residual = world.buy_usd_per_mwh(spot) * run.bought_mwh
+    residual = residual - world.sell_usd_per_mwh(spot) * run.sold_mwh
+    charges = list(zip(spot_ids(world), residual, strict=True))
+    for take, taken_mwh in zip(world.takes, run.take_mwh, strict=True):
+        sunk = take.sunk_usd_per_h[span] * world.step_h
+        charges.append((take.contract_id, take.take_usd_per_mwh[span] * taken_mwh + sunk))
+    for block in world.blocks:
+        delivered_mwh = block.delivery_mw[span] * world.step_h
+        charges.append((block.contract_id, block.strike_usd_per_mwh[span] * delivered_mwh))
+    cost: dict[str, FloatArray] = {}
+    for name, usd in charges:
+        cost[name] = cost[name] + usd if name in cost else usd
+    return cost
+
+
+def spot_ids(world: World) -> tuple[str, ...]:
+    """Return the id of each site's spot contract; worlds of arrays alone name it by site."""
+    company = company_of(world)
+    if company is None:
+        return tuple(f"spot@{name}" for name in world.site_names)
+    by_site = {c.site: c.id for c in company.contracts if isinstance(c, Spot)}
+    return tuple(by_site[name] for name in world.site_names)
+
+
+def lease_usd_per_replica(world: World) -> FloatArray:
+    """Return what an awake replica's GPUs are rented for in one interval [D], USD."""
+    return np.array(
+        [
+            0.0
+            if d.external
+            else world.fleets[d.fleet].lease_usd_per_gpu_hour * d.gpus_count * world.step_h
+            for d in world.deployments
+        ]
+    )
+
+
+def end_valuation_usd(world: World, run: Run) -> FloatArray:
+    """Return what the horizon took out of each battery, at the end value [B], USD."""
+    used_mwh = run.initial.energy_mwh - run.energy_mwh[:, -1]
+    return np.asarray(used_mwh * world.end_value_usd_per_mwh())
+
+
+def constant_usd(world: World) -> float:
+    """Return what no decision moves and the program leaves out, USD.
+
+    Blocks, as-produced power that is paid whether taken or not, and the end value of what the
+    batteries hold at the start: the cost of an optimum is its objective and this.
+    """
+    span = slice(world.first, world.last)
+    blocks = [b.strike_usd_per_mwh[span] @ b.delivery_mw[span] for b in world.blocks]
+    sunk = [take.sunk_usd_per_h[span].sum() for take in world.takes]
+    stored_mwh = np.array([b.initial_share * b.capacity_mwh for b in world.batteries])
+    held_usd = stored_mwh @ world.end_value_usd_per_mwh()
+    return float((math.fsum(blocks) + math.fsum(sunk)) * world.step_h + held_usd)
+
+
+def _check_tie(power: Mapping[str, float], lines: tuple[SettlementLine, ...]) -> None:
+    """Hold the two writings of the bill against each other, contract by contract."""
+    amounts: dict[str, list[float]] = {name: [] for name in power}
+    for line in lines:
+        amounts[line.contract_id].append(line.amount_usd)
+    for name, usd in power.items():
+        settled_usd = math.fsum(amounts[name])
+        scale_usd = max(1.0, math.fsum(abs(amount) for amount in amounts[name]))
+        if not abs(settled_usd - usd) <= TIE_SHARE * scale_usd:
+            raise BillsDiffer(
+                f"contract {name!r}: settled at {settled_usd:.6f} USD, "
+                f"the dispatch has {usd:.6f} USD, more than {TIE_SHARE:g} apart"
+            )

@@ -1,0 +1,73 @@
+"""Replay: a policy walked through the horizon, each action checked and then done."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from tokenergy.dispatch.policy import Policy
+from tokenergy.dispatch.world import FloatArray, State, World
+from tokenergy.simulate.interval import Mechanics, Step
+from tokenergy.simulate.run import Run
+
+Progress = Callable[[int, int], None]
+"""Called after each interval with how many are done, and how many there are."""
+
+
+def replay(world: World, policy: Policy, *, on_progress: Progress | None = None) -> Run:
+    """Return what happens if `policy` decides every interval of the horizon.
+
+    The policy only decides: meters, batteries and queues are worked out here, so no policy can
+    do what the world does not allow. At the end of the horizon all waiting work is due; what
+    is not served by then counts as refused.
+
+    Raises:
+        LimitBroken: if an action exceeds a limit, or leaves work past its deadline.
+    """
+    mechanics = Mechanics(world)
+    state = initial = State.initial(world)
+    steps: list[Step] = []
+    sources: list[str] = []
+    for done, at in enumerate(world.horizon_indices(), start=1):
+        action = policy.decide(at, _copied(state))
+        step = mechanics.execute(at, state, action)
+        steps.append(step)
+        sources.append(action.source)
+        state = step.after
+        if on_progress is not None:
+            on_progress(done, world.count)
+    return _laid_out(policy.name, initial, steps, tuple(sources))
+
+
+def _copied(state: State) -> State:
+    """Return a state that a policy may scribble on."""
+    return State(
+        awake=state.awake.copy(),
+        energy_mwh=state.energy_mwh.copy(),
+        backlog_mtok=state.backlog_mtok.copy(),
+    )
+
+
+def _laid_out(policy: str, initial: State, steps: list[Step], sources: tuple[str, ...]) -> Run:
+    def rows(name: str) -> FloatArray:
+        return np.stack([getattr(step, name) for step in steps], axis=1)
+
+    return Run(
+        policy=policy,
+        initial=initial,
+        serve_mtok=rows("serve_mtok"),
+        refused_mtok=rows("refused_mtok"),
+        backlog_mtok=rows("backlog_mtok"),
+        awake=rows("awake"),
+        wake=rows("wake"),
+        take_mwh=rows("take_mwh"),
+        charge_mwh=rows("charge_mwh"),
+        discharge_mwh=rows("discharge_mwh"),
+        energy_mwh=rows("energy_mwh"),
+        it_mwh=rows("it_mwh"),
+        load_mwh=rows("load_mwh"),
+        import_mwh=rows("import_mwh"),
+        export_mwh=rows("export_mwh"),
+        bought_mwh=rows("bought_mwh"),
+        sold_mwh=rows("sold_mwh"),
+        sources=sources,
+    )

@@ -1,0 +1,104 @@
+"""A run: what one policy did over a horizon, and what that did to meters and stores."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tokenergy.dispatch.window import true_window, work_only
+from tokenergy.dispatch.world import BoolArray, FloatArray, IntArray, State, World
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Run:
+    """What happened in each interval of the horizon; T counts from its first one.
+
+    Axes as in `World`: S sites, D deployments, W workloads, R routes, C as-produced contracts,
+    B batteries. Energies and work are per interval; stocks are those at the interval's end.
+
+    Attributes:
+        policy: the name of the policy.
+        initial: the state before the first interval.
+        serve_mtok: work done by route [R, T].
+        refused_mtok: work refused, or still waiting when the horizon ended [W, T].
+        backlog_mtok: work that waits [W, T].
+        awake, wake: awake replicas, and those that woke [D, T].
+        take_mwh: taken from as-produced contracts [C, T].
+        charge_mwh, discharge_mwh: at the batteries' terminals [B, T].
+        energy_mwh: stored energy [B, T].
+        it_mwh, load_mwh: at the racks, and at the meter with cooling [S, T].
+        import_mwh, export_mwh: at the meter, net of each other [S, T].
+        bought_mwh, sold_mwh: settled at the spot price, net of each other [S, T].
+        sources: who decided each interval: the policy, or what it fell back to.
+    """
+
+    policy: str
+    initial: State
+    serve_mtok: FloatArray
+    refused_mtok: FloatArray
+    backlog_mtok: FloatArray
+    awake: FloatArray
+    wake: FloatArray
+    take_mwh: FloatArray
+    charge_mwh: FloatArray
+    discharge_mwh: FloatArray
+    energy_mwh: FloatArray
+    it_mwh: FloatArray
+    load_mwh: FloatArray
+    import_mwh: FloatArray
+    export_mwh: FloatArray
+    bought_mwh: FloatArray
+    sold_mwh: FloatArray
+    sources: tuple[str, ...]
+
+    @property
+    def intervals_count(self) -> int:
+        """Number of intervals."""
+        return len(self.sources)
+
+    def served_mtok(self, world: World) -> FloatArray:
+        """Return the work served by workload [W, T]."""
+        return sum_rows(self.serve_mtok, [r.workload for r in world.routes], len(world.workloads))
+
+    def deferred_mtok(self, world: World) -> FloatArray:
+        """Return what was served later than the interval it arrived in [W, T].
+
+        The earliest due is served first, so waiting work goes before new work.
+        """
+        before = np.column_stack([self.initial.backlog_mtok.sum(axis=1), self.backlog_mtok[:, :-1]])
+        deferred: FloatArray = np.minimum(before, self.served_mtok(world))
+        return deferred
+
+    def busy_h(self, world: World) -> FloatArray:
+        """Return the replica-hours that work takes; an external API has none [D, T]."""
+        own = np.array([not world.deployments[r.deployment].external for r in world.routes], bool)
+        rate = np.array([r.rate_mtok_per_h for r in world.routes])
+        hours = self.serve_mtok * (own / rate)[:, None]
+        return sum_rows(hours, [r.deployment for r in world.routes], len(world.deployments))
+
+    def drawing(self, world: World) -> tuple[FloatArray, FloatArray]:
+        """Return the replicas that draw base power, and the wakes that draw energy [D, T].
+
+        Those awake and those that wake; but where only work draws, those at work and none.
+        """
+        sites = [max(0, d.site) for d in world.deployments]
+        work_only = only_work_draws(world)[sites, world.first : world.last]
+        on = np.where(work_only, self.busy_h(world) / world.step_h, self.awake)
+        return on, np.where(work_only, 0.0, self.wake)
+
+
+def only_work_draws(world: World) -> BoolArray:
+    """Return where base power follows work and waking draws nothing [S, T] (docs/design.md)."""
+    return work_only(world, true_window(world, begin=0, count=world.last))
+
+
+def sums_by(owner: IntArray, values: FloatArray, count: int) -> FloatArray:
+    """Return the sum of the values of each owner [count]."""
+    return np.bincount(owner, weights=values, minlength=count).astype(np.float64)
+
+
+def sum_rows(values: FloatArray, owner: list[int], owners_count: int) -> FloatArray:
+    """Return the sum of the rows of each owner [owners, T]; rows of owner -1 belong to nobody."""
+    total = np.zeros((owners_count, values.shape[1]))
+    own = [at for at, of in enumerate(owner) if of >= 0]
+    np.add.at(total, [owner[at] for at in own], values[own])
+    return total
