@@ -1,0 +1,181 @@
+"""The full cost of a token: the dispatch bill, and the capital that stands behind it.
+
+Two bases, always both (economics sheet, section 2). `usage` charges what tokens used: energy,
+and GPUs while awake. `allocation` spreads everything that is paid for. The difference is one
+line, `unused_capacity_usd`, never smeared over users.
+"""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from tokenergy.company.company import Company
+from tokenergy.units import H_PER_YEAR, KW_PER_MW, KWH_PER_MWH
+
+NOT_MATERIAL_SHARE = 0.10
+"""Below this share of full cost a saving on power alone is not material (sheet, section 1)."""
+
+
+def annuity_share(*, wacc_share: float, life_y: float) -> float:
+    """Return the capital recovery factor: what a dollar of capital costs per year, 1/y.
+
+    `w / (1 - (1 + w)^-n)`, and `1 / n` without interest.
+    """
+    if wacc_share == 0.0:
+        return 1.0 / life_y
+    return float(wacc_share / (1.0 - (1.0 + wacc_share) ** -life_y))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CapitalRent:
+    """What standing still costs per hour, by what it is for.
+
+    `missing` names the prices that the company file does not state: they are left out of every
+    figure, and said so.
+    """
+
+    gpu_usd_per_h: float
+    facility_usd_per_h: float
+    battery_usd_per_h: float
+    staff_usd_per_h: float
+    missing: tuple[str, ...]
+
+    @property
+    def total_usd_per_h(self) -> float:
+        """The sum of the parts."""
+        return (
+            self.gpu_usd_per_h
+            + self.facility_usd_per_h
+            + self.battery_usd_per_h
+            + self.staff_usd_per_h
+        )
+
+
+def capital_rent(company: Company) -> CapitalRent:
+    """Return annuities of GPUs, facilities and batteries, reserved leases and staff."""
+    wacc = company.money.wacc_share
+    missing: list[str] = []
+    gpu = facility = battery_rent = 0.0
+    for fleet in company.fleets:
+        if fleet.owned is not None:
+            share = annuity_share(wacc_share=wacc, life_y=fleet.owned.life_y)
+            share += fleet.owned.ops_share_per_year
+            gpu += fleet.gpu_count * fleet.owned.usd_per_gpu * share / H_PER_YEAR
+        elif fleet.lease is not None and fleet.lease.kind == "reserved":
+            gpu += fleet.gpu_count * fleet.lease.usd_per_gpu_hour
+    for site in company.sites:
+        if site.facility_usd_per_kw is None:
+            missing.append(f"sites.{site.name}.facility_usd_per_kw")
+            continue
+        share = annuity_share(wacc_share=wacc, life_y=site.facility_life_y)
+        price_usd = site.facility_usd_per_kw * site.import_limit_mw * KW_PER_MW
+        facility += price_usd * share / H_PER_YEAR
+    for battery in company.batteries:
+        if battery.price_usd_per_kwh is None:
+            missing.append(f"batteries.{battery.name}.price_usd_per_kwh")
+            continue
+        share = annuity_share(wacc_share=wacc, life_y=battery.life_y)
+        price_usd = battery.price_usd_per_kwh * battery.capacity_mwh * KWH_PER_MWH
+        battery_rent += price_usd * share / H_PER_YEAR
+    return CapitalRent(
+        gpu_usd_per_h=gpu,
+        facility_usd_per_h=facility,
+        battery_usd_per_h=battery_rent,
+        staff_usd_per_h=company.money.staff_usd_per_year / H_PER_YEAR,
+        missing=tuple(missing),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FullCost:
+    """The full cost of the tokens of one span of time, on both bases.
+
+    Shares are of the allocated total: `kwh_share` is the power bill, `powered_capacity_share`
+    facilities, grid works and batteries, `silicon_share` GPUs owned or leased and external
+    APIs; what is left is wear, network and staff.
+    """
+
+    hours_h: float
+    served_mtok: float
+    power_usd: float
+    silicon_usd: float
+    powered_capacity_usd: float
+    other_usd: float
+    allocation_usd: float
+    usage_usd: float
+    unused_capacity_usd: float
+    allocation_usd_per_mtok: float | None
+    usage_usd_per_mtok: float | None
+    kwh_share: float | None
+    powered_capacity_share: float | None
+    silicon_share: float | None
+    missing: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the figures as a JSON-ready mapping."""
+        return asdict(self)
+
+    def sentence(self, *, mw_binds_h: float) -> str:
+        """Say what power is worth here, honestly (economics sheet, section 1)."""
+        if self.kwh_share is None or self.allocation_usd_per_mtok is None:
+            return "No tokens were served: there is no cost of a token."
+        kwh, mw = self.kwh_share, self.powered_capacity_share or 0.0
+        text = (
+            f"Of a full cost of {self.allocation_usd_per_mtok:.2f} USD/Mtok, kWh are {kwh:.1%}, "
+            f"powered capacity {mw:.1%}, silicon {self.silicon_share or 0.0:.1%}. "
+        )
+        if mw_binds_h > 0.0:
+            return text + f"Megawatts bind in {mw_binds_h:.0f} site-hours: there MW rent decides."
+        if kwh < NOT_MATERIAL_SHARE:
+            return text + "No megawatt binds, so the price of power alone is a small lever here."
+        return text + "No megawatt binds."
+
+
+def full_cost(
+    company: Company,
+    *,
+    hours_h: float,
+    served_mtok: float,
+    power_usd: float,
+    awake_lease_usd: float,
+    api_usd: float,
+    other_usd: float,
+    gpu_used_share: float,
+) -> FullCost:
+    """Join a dispatch bill with the capital behind it.
+
+    Args:
+        company: says what capital costs.
+        hours_h: length of the span.
+        served_mtok: tokens served in it.
+        power_usd: the settled power bill.
+        awake_lease_usd: on-demand and spot leases paid while awake.
+        api_usd: list prices paid to external APIs.
+        other_usd: wear of batteries and network.
+        gpu_used_share: awake GPU-hours over GPU-hours that stand there, weighted by rent.
+    """
+    rent = capital_rent(company)
+    silicon = rent.gpu_usd_per_h * hours_h + awake_lease_usd + api_usd
+    powered = (rent.facility_usd_per_h + rent.battery_usd_per_h) * hours_h
+    other = other_usd + rent.staff_usd_per_h * hours_h
+    allocation = power_usd + silicon + powered + other
+    idle_gpu = (1.0 - gpu_used_share) * rent.gpu_usd_per_h * hours_h
+    idle_facility = (1.0 - gpu_used_share) * powered
+    usage = allocation - idle_gpu - idle_facility
+    some = served_mtok > 0.0 and allocation > 0.0
+    return FullCost(
+        hours_h=hours_h,
+        served_mtok=served_mtok,
+        power_usd=power_usd,
+        silicon_usd=silicon,
+        powered_capacity_usd=powered,
+        other_usd=other,
+        allocation_usd=allocation,
+        usage_usd=usage,
+        unused_capacity_usd=allocation - usage,
+        allocation_usd_per_mtok=allocation / served_mtok if some else None,
+        usage_usd_per_mtok=usage / served_mtok if some else None,
+        kwh_share=power_usd / allocation if some else None,
+        powered_capacity_share=powered / allocation if some else None,
+        silicon_share=silicon / allocation if some else None,
+        missing=rent.missing,
+    )

@@ -1,0 +1,1 @@
+"""What a person looks at: charts, one definition each, and the report that holds them."""

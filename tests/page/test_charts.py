@@ -1,0 +1,90 @@
+"""Every chart is valid, says what it shows, and makes a picture by itself."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tokenergy.errors import InputError
+from tokenergy.page.charts import chart_png, chart_svg
+from tokenergy.page.report import ReportData
+from tokenergy.page.sections import balance, scorecard, sections
+
+NAMES = ("price_parts", "full_cost", "scorecard", "balance", "supply", "split")
+
+
+@pytest.fixture(scope="module")
+def charts(data: ReportData) -> Iterator[dict[str, Any]]:
+    yield {name: chart for part in sections(data) for name, chart in part.charts.items()}
+
+
+def test_these_are_the_charts(charts: dict[str, Any]) -> None:
+    assert tuple(charts) == NAMES
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_chart_is_valid_and_carries_its_rows(charts: dict[str, Any], name: str) -> None:
+    spec = charts[name].to_dict(validate=True)
+    assert spec["datasets"]
+    assert all(spec["datasets"].values())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_chart_states_unit_period_basis_and_origin(charts: dict[str, Any], name: str) -> None:
+    unit, period, basis, origin = charts[name].title.subtitle[0].split(" · ")
+    assert "USD" in unit
+    assert period.endswith("UTC")
+    assert basis
+    assert origin == "includes synthetic series"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_chart_makes_a_picture(charts: dict[str, Any], name: str, tmp_path: Path) -> None:
+    path = chart_svg(charts[name], tmp_path / "a.svg")
+    assert path.read_text(encoding="utf-8").startswith("<svg")
+    assert "Infinity" not in path.read_text(encoding="utf-8")
+
+
+def test_a_picture_in_dots(charts: dict[str, Any], tmp_path: Path) -> None:
+    path = chart_png(charts["full_cost"], tmp_path / "a.png", dark=True)
+    assert path.read_bytes().startswith(b"\x89PNG")
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_picture_that_cannot_be_written_says_so(charts: dict[str, Any], tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"cannot write .*a\.png"):
+        chart_png(charts["split"], tmp_path / "missing" / "a.png")
+
+
+def test_a_chart_of_more_rows_than_altair_allows(
+    make_data: Callable[..., ReportData], data: ReportData
+) -> None:
+    many = [dict(row) | {"site": f"{row['site']}-{at}"} for at in range(3) for row in data.balance]
+    assert len(many) > 5000
+    part = balance(make_data(balance=many))
+    assert len(part.charts["balance"].to_dict()["datasets"]["balance"]) == len(many) + 18
+
+
+def test_a_part_without_a_colour_is_still_drawn(make_data: Callable[..., ReportData]) -> None:
+    data = make_data()
+    policies = {
+        name: dict(score) | {"parts": dict(score["parts"]) | {"demand_peak": 5.0}}
+        for name, score in data.scorecard["policies"].items()
+    }
+    part = scorecard(make_data(scorecard=dict(data.scorecard) | {"policies": policies}))
+    spec = part.charts["scorecard"].to_dict()["hconcat"][0]
+    assert "demand peak" in spec["encoding"]["color"]["scale"]["domain"]
+    assert "demand_peak" in json.dumps(spec["transform"])
+
+
+@pytest.mark.parametrize(
+    ("name", "scales"), [("price_parts", "y"), ("balance", "y"), ("supply", "xy")]
+)
+def test_each_panel_has_its_own_scale_and_axes(
+    charts: dict[str, Any], name: str, scales: str
+) -> None:
+    resolve = charts[name].to_dict()["resolve"]
+    assert resolve["scale"] == dict.fromkeys(scales, "independent")
+    assert resolve["axis"] == {"x": "independent", "y": "independent"}
