@@ -1,0 +1,204 @@
+"""The board: what a token costs at each site now and in the next hours, in parts."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from tokenergy.api.opened import (
+    OpenCompany,
+    Progress,
+    begin_of,
+    explained,
+    state_before,
+    window_count,
+)
+from tokenergy.api.table import to_html, to_polars
+from tokenergy.company.finding import Finding
+from tokenergy.company.marginal import MarginalCost
+from tokenergy.dispatch.duals import PriceBoard
+from tokenergy.dispatch.explain import refused_findings
+from tokenergy.dispatch.forecast import Forecaster
+from tokenergy.dispatch.solve import Optimum
+from tokenergy.dispatch.world import World
+from tokenergy.dispatch.worth import ValueChange, value_changes
+from tokenergy.economics.unit_cost import FullCost, full_cost
+from tokenergy.errors import InfeasibleProgram, InputError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+HOURS_MOST_H = 168.0
+OTHER_LIMIT_SHARE = 0.01
+"""A rest above this share of a price is a finding (dispatch sheet, section 4)."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Board:
+    """Prices of a window, row by row, and the full cost of the tokens in it.
+
+    Attributes:
+        heading: company, horizon, synthetic series, warnings.
+        start: first moment of the window.
+        hours_h: its length.
+        prices: one row for each interval, workload and deployment in reach.
+        full: full cost of the window on both bases.
+        message: what power is worth here, in a sentence.
+        mw_binds_h: site-hours of the window in which megawatts bind.
+        values: what half and double the value of each tier would change in the window.
+    """
+
+    heading: dict[str, Any]
+    start: datetime
+    hours_h: float
+    prices: tuple[MarginalCost, ...]
+    full: FullCost
+    message: str
+    mw_binds_h: float
+    values: tuple[ValueChange, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the board as one JSON-ready object; keys carry units."""
+        return self.heading | {
+            "start": self.start.strftime("%Y-%m-%dT%H:%MZ"),
+            "hours_h": self.hours_h,
+            "basis": "marginal",
+            "message": self.message,
+            "mw_binds_h": self.mw_binds_h,
+            "full_cost": self.full.to_dict(),
+            "value_changes": [change.to_dict() for change in self.values],
+            "prices": [row.to_dict() for row in self.prices],
+        }
+
+    def to_polars(self) -> "pl.DataFrame":
+        """Return the prices as a polars frame."""
+        return to_polars([row.to_dict() for row in self.prices])
+
+    def _repr_html_(self) -> str:
+        rows = [row.to_dict() for row in self.prices if row.in_use]
+        return to_html(rows, f"{self.heading['company']}: USD per Mtok, deployments in use")
+
+
+def price(
+    company: OpenCompany,
+    *,
+    at: datetime | None = None,
+    hours: float = 48.0,
+    on_progress: Progress | None = None,
+) -> Board:
+    """Price one Mtok more of every workload at every deployment, interval by interval.
+
+    Args:
+        company: an opened company.
+        at: first moment of the window; None: the start of the horizon.
+        hours: length of the window that is shown; the program looks at least 48 h ahead.
+        on_progress: told of the intervals that are done.
+
+    Raises:
+        FindingsError: if no dispatch satisfies the company's own limits.
+        InputError: if `at` lies outside the horizon or `hours` is out of range.
+    """
+    if not 0.0 < hours <= HOURS_MOST_H:
+        raise InputError(f"hours is {hours:g}; it must lie above 0 and up to {HOURS_MOST_H:g} h")
+    world = company.world
+    begin = begin_of(company, at)
+    shown = min(window_count(world, hours), world.last - begin)
+    count = max(shown, min(window_count(world, 48.0), world.last - begin))
+    state = state_before(world, begin)
+    window = Forecaster(world).window(begin, count)
+    try:
+        board = PriceBoard(world, window, state)
+    except InfeasibleProgram as error:
+        raise explained(company, begin, state) from error
+    rows = tuple(board.rows(range(shown), _reporter(on_progress, "pricing")))
+    binds_h = mw_binds_h(board.optimum)
+    full = window_full_cost(world, board.optimum)
+    heading = company.heading()
+    heading["warnings"] += [f.to_dict() for f in refused_findings(world, board.optimum)]
+    heading["warnings"] += _unexplained(rows)
+    return Board(
+        heading=heading,
+        start=world.moment(begin),
+        hours_h=shown * world.step_h,
+        prices=rows,
+        full=full,
+        message=full.sentence(mw_binds_h=binds_h),
+        mw_binds_h=binds_h,
+        values=value_changes(
+            world, window, state, board.optimum, _reporter(on_progress, "half and double values")
+        ),
+    )
+
+
+def _reporter(on_progress: Progress | None, what: str) -> Callable[[int, int], None] | None:
+    return None if on_progress is None else partial(on_progress, what)
+
+
+def mw_binds_h(optimum: Optimum) -> float:
+    """Return the site-hours in which the import limit has a rent."""
+    rent = -optimum.reduced("meter_import")[: optimum.window.live_count]
+    return float((rent > 1e-6).sum() * optimum.window.step_h)
+
+
+def window_full_cost(world: World, optimum: Optimum) -> FullCost:
+    """Return the full cost of the tokens of a solved window."""
+    window = optimum.window
+    live = window.live_count
+    span = slice(window.begin, window.begin + live)
+    step_h = window.step_h
+    bought = (optimum.value("buy") * window.buy_usd_per_mwh.T)[:live].sum()
+    sold = (optimum.value("sell") * window.sell_usd_per_mwh.T)[:live].sum()
+    taken = (optimum.value("take") * window.take_usd_per_mwh.T)[:live].sum()
+    blocks = sum(
+        float((b.delivery_mw[span] * b.strike_usd_per_mwh[span]).sum() * step_h)
+        for b in world.blocks
+    )
+    sunk = sum(float(take.sunk_usd_per_h[span].sum() * step_h) for take in world.takes)
+    own = [d for d in world.deployments if not d.external]
+    gpu_hours = optimum.value("awake")[:live].sum(axis=0) * step_h
+    gpus = [float(h) * d.gpus_count for h, d in zip(gpu_hours, own, strict=True)]
+    lease = sum(
+        h * world.fleets[d.fleet].lease_usd_per_gpu_hour for h, d in zip(gpus, own, strict=True)
+    )
+    served = optimum.value("serve")[:live]
+    api = sum(float(served[:, i].sum()) * r.api_usd_per_mtok for i, r in enumerate(world.routes))
+    network = sum(
+        float(served[:, i].sum()) * r.network_usd_per_mtok for i, r in enumerate(world.routes)
+    )
+    wear = [b.cycle_usd_per_mwh_discharged for b in world.batteries]
+    cycling = float((optimum.value("discharge")[:live] * wear).sum()) if wear else 0.0
+    stand = sum(fleet.gpus_count for fleet in world.fleets) * live * step_h
+    return full_cost(
+        world.company,
+        hours_h=live * step_h,
+        served_mtok=float(served.sum()),
+        power_usd=float(bought - sold + taken) + blocks + sunk,
+        awake_lease_usd=lease,
+        api_usd=api,
+        other_usd=cycling + network,
+        gpu_used_share=min(1.0, sum(gpus) / stand),
+    )
+
+
+def _unexplained(rows: tuple[MarginalCost, ...]) -> list[dict[str, Any]]:
+    """Return a finding where the parts leave more than 1 % of a price unexplained."""
+    bad = [
+        row
+        for row in rows
+        if abs(row.other_usd_per_mtok) > OTHER_LIMIT_SHARE * abs(row.total_usd_per_mtok)
+    ]
+    if not bad:
+        return []
+    worst = max(bad, key=lambda row: abs(row.other_usd_per_mtok))
+    finding = Finding(
+        code="SPLIT_UNEXPLAINED",
+        path=f"prices[{worst.workload}, {worst.site}, {worst.start:%Y-%m-%dT%H:%MZ}]",
+        value=f"{worst.other_usd_per_mtok:.4g}",
+        limit=f"{OTHER_LIMIT_SHARE * abs(worst.total_usd_per_mtok):.4g}",
+        unit="USD/Mtok",
+        severity="warning",
+        reason=f"{len(bad)} prices have a part that no row of the program explains",
+        remedy="Please report this: it is a fault of ours",
+    )
+    return [finding.to_dict()]

@@ -1,0 +1,30 @@
+"""A folder to work in, and the command line run inside this process."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from commands import Ended
+
+from tokenergy.cli.main import main
+
+Inside = Callable[..., Ended]
+
+
+@pytest.fixture
+def inside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Inside:
+    """Return a function that runs a verb in `tmp_path`, faster than a process of its own."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*words: object) -> Ended:
+        monkeypatch.setattr(sys, "argv", ["tokenergy", *map(str, words)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main()
+        said = capsys.readouterr()
+        return Ended(status=int(ended.value.code or 0), out=said.out, err=said.err)
+
+    return run

@@ -1,0 +1,154 @@
+"""How the command starts, helps, and stops."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from commands import MERIDIAN, SMALL, TRACE, environment, listing, tokenergy
+
+VERBS = ("init", "schema", "check", "price", "dispatch", "simulate", "report", "demo", "ledger")
+HEAVY = {"numba", "polars", "altair", "vl_convert", "scipy"}
+NOT_FOR_HELP = HEAVY | {"numpy", "highspy", "rich", "yaml"}
+IMPORTED = """
+import contextlib, io, sys
+import tokenergy.cli.main as command
+sys.argv = ["tokenergy", *{words!r}]
+with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):
+    {call}
+print(*sorted({{name.split(".")[0] for name in sys.modules}}))
+"""
+
+
+def imported(words: list[str], call: str = "command.main()") -> set[str]:
+    script = IMPORTED.format(words=words, call=call)
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=SMALL.parent
+    )
+    return set(done.stdout.split())
+
+
+@pytest.mark.parametrize(
+    ("words", "call", "absent"),
+    [
+        ([], "pass", NOT_FOR_HELP),
+        (["--help"], "command.main()", NOT_FOR_HELP),
+        (["simulate", "--help"], "command.main()", NOT_FOR_HELP),
+        (["init"], "command.main()", HEAVY),
+        (["schema"], "command.main()", HEAVY),
+        (["check", str(SMALL)], "command.main()", HEAVY),
+        (["price", str(SMALL), "--hours", "1"], "command.main()", HEAVY),
+    ],
+    ids=["import", "help", "help of a verb", "init", "schema", "check", "price"],
+)
+def test_nothing_heavy_is_imported_to_start(words: list[str], call: str, absent: set[str]) -> None:
+    """Held by the modules that are there, not by a clock."""
+    assert imported(words, call) & absent == set()
+
+
+def test_help_names_every_verb(tmp_path: Path) -> None:
+    done = tokenergy("--help", cwd=tmp_path)
+    assert done.status == 0
+    assert done.err == ""
+    for verb in VERBS:
+        assert f"\n  {verb} " in done.out
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_helps(inside, verb: str) -> None:
+    done = inside(verb, "--help")
+    assert done.status == 0
+    assert f"tokenergy {verb}" in done.out
+    assert "--json" in done.out
+    for line in done.out.splitlines():
+        assert len(line) <= 80
+
+
+def test_the_help_lists_the_policies_that_there_are(inside) -> None:
+    from tokenergy.api.simulating import DEFAULT_POLICIES
+    from tokenergy.dispatch.policies import POLICIES
+
+    text = inside("simulate", "--help").out
+    for name in POLICIES:
+        assert name in text
+    assert set(POLICIES) - set(DEFAULT_POLICIES) == {"round_robin"}  # as the help says
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["nonsense"], "No such command 'nonsense'"),
+        (["check"], "Missing argument 'COMPANY'"),
+        (["price", str(SMALL), "--hours", "many"], "--hours"),
+        (["price", str(SMALL), "--nothing"], "--nothing"),
+        (["simulate", str(SMALL), "--seed", "1.5"], "--seed"),
+    ],
+)
+def test_words_that_nobody_knows(inside, words: list[str], said: str) -> None:
+    done = inside(*words)
+    assert done.status == 2
+    assert said in done.err
+    assert done.out == ""
+
+
+def simulating(folder: Path) -> "subprocess.Popen[str]":
+    words = ["simulate", str(MERIDIAN), "--ledger", "runs.sqlite"]
+    return subprocess.Popen(
+        [sys.executable, "-m", "tokenergy", *words],
+        cwd=folder,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize("after_s", [0.15, 0.7, 2.5])
+def test_ctrl_c_stops_at_once_quietly_and_leaves_nothing(tmp_path: Path, after_s: float) -> None:
+    """While it starts, while the file is read, and while several policies run."""
+    running = simulating(tmp_path)
+    time.sleep(after_s)
+    running.send_signal(signal.SIGINT)
+    begun = time.monotonic()
+    out, err = running.communicate(timeout=20)
+    assert running.returncode == 130
+    assert TRACE not in err
+    assert out == ""
+    assert len(err.splitlines()) <= 1
+    assert time.monotonic() - begun < 5.0  # a run takes half a minute
+    assert listing(tmp_path) == {}
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "init",
+        "schema",
+        f"price {SMALL} --hours 6",
+        f"price {SMALL} --json",
+        f"dispatch {SMALL} --json",
+        f"simulate {SMALL} --policies greedy,static",
+        f"check {MERIDIAN.parent}/broken/many_faults.yaml",
+        f"price {MERIDIAN.parent}/broken/many_faults.yaml --json",
+        f"price {SMALL} --hours 0 --json",
+    ],
+)
+def test_a_reader_that_leaves_is_no_fault(tmp_path: Path, words: str) -> None:
+    """The pipe is closed before the command has said anything."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        [sys.executable, "-m", "tokenergy", *words.split()],
+        cwd=tmp_path,
+        env=environment(),
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    os.close(writer)
+    assert done.stderr == ""
+    assert done.returncode in (0, 1, 2)
