@@ -1,0 +1,92 @@
+"""Run the console examples of the pages again, and write their output as it is printed now.
+
+    .venv/bin/python docs/make_outputs.py [README.md docs/getting-started.md ...]
+
+An output that is shown whole is replaced; of one with `...` the figures are, and where the words
+of its lines have changed the page needs a person, and is named. Examples on real prices are run
+where ../shared/data is there.
+"""
+
+import os
+import shlex
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from fenced import ELISION, Block, Command, aligned, blocks, commands
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = ("README.md", "docs/getting-started.md", "docs/concepts.md", "docs/recipes.md")
+TARGETS = {"make demo": "tokenergy demo examples/meridian.yaml"}
+
+
+def main(names: list[str]) -> int:
+    """Write the pages again; return how many examples need a person."""
+    lost = 0
+    for name in names or PAGES:
+        page = ROOT / name
+        lines = page.read_text(encoding="utf-8").splitlines()
+        made: list[tuple[Command, list[str]]] = []
+        with tempfile.TemporaryDirectory() as folder:
+            for linked in ("examples", "tests"):
+                (Path(folder) / linked).symlink_to(ROOT / linked)
+            for block in blocks(page):
+                made += _again(block, Path(folder))
+        for command, output in reversed(made):
+            if not output:
+                lost += 1
+                continue
+            end = command.end
+            lines[end - len(command.shown) : end] = output
+        page.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        sys.stdout.write(f"wrote {name}\n")
+    return lost
+
+
+def _again(block: Block, folder: Path) -> list[tuple[Command, list[str]]]:
+    """Run one block; return each command that shows output, with its output now (or nothing)."""
+    if block.language == "python":
+        _said(f"python -c {shlex.quote(block.text)}", folder)
+    real = "real" in block.words and not (ROOT.parent / "shared" / "data").is_dir()
+    if block.language != "console" or real:
+        return []
+    made = []
+    for command in commands(block):
+        shows = any(line.strip() for line in command.shown)
+        text = TARGETS.get(command.text, command.text) if shows else command.text
+        if text.startswith("make"):
+            continue
+        said = _said(text, folder)
+        if shows:
+            made.append((command, _output(block, command, said)))
+    return made
+
+
+def _output(block: Block, command: Command, said: list[str]) -> list[str]:
+    """Return the lines to show; nothing where a person has to choose them."""
+    if not any(line.strip() == ELISION for line in command.shown):
+        return [line.rstrip() for line in said]
+    try:
+        return aligned(command.shown, said, loose=True)
+    except LookupError as error:
+        sys.stderr.write(f"{block.page.name}:{command.line}: {command.text}: {error}\n")
+        return []
+
+
+def _said(text: str, folder: Path) -> list[str]:
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    run = subprocess.run(
+        ["bash", "-c", text],
+        cwd=folder,
+        env=os.environ | {"PATH": path},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    return run.stdout.splitlines()
+
+
+if __name__ == "__main__":
+    sys.exit(min(1, main(sys.argv[1:])))

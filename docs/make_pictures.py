@@ -1,0 +1,69 @@
+"""Write docs/pictures: the product's own charts of examples/meridian.yaml, by its public API.
+
+Run by `make docs`. The charts are those of `tokenergy report`, cut to a few workloads.
+"""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import tokenergy as te
+from tokenergy.economics.supply_curve import supply_curve
+from tokenergy.page.charts import chart_svg, price_parts_chart, supply_chart
+from tokenergy.page.rows import cheapest_rows, supply_rows
+from tokenergy.page.stated import Stated, span
+
+ROOT = Path(__file__).resolve().parents[1]
+FOLDER = ROOT / "docs" / "pictures"
+COMPANY = ROOT / "examples" / "meridian.yaml"
+WORKLOADS = ("chat-america", "films")
+ROUNDING_USD_PER_MTOK = 1e-9
+
+
+def write_pictures(folder: Path) -> list[Path]:
+    """Write every picture into a folder and return the files."""
+    company = te.load(COMPANY)
+    board = te.price(company)
+    horizon = company.heading()["horizon"]
+    stated = Stated(
+        currency=company.company.currency,
+        period=span(horizon["start"], horizon["end"]),
+        synthetic=bool(company.synthetic),
+    )
+    rows = cheapest_rows([row.to_dict() for row in board.prices], step_h=horizon["step_h"])
+    shown = [_without_rounding(row) for row in rows if row["workload"] in WORKLOADS]
+    charts = {
+        "price-in-parts": price_parts_chart(shown, stated=stated),
+        "supply-curve": _supply(company, stated.over(shown[:1])),
+    }
+    return [chart_svg(chart, folder / f"{name}.svg") for name, chart in charts.items()]
+
+
+def _without_rounding(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a row whose rest is 0 where it is only rounding: it would stand in the legend."""
+    rest = row["other_usd_per_mtok"]
+    return row | {"other_usd_per_mtok": 0.0 if abs(rest) < ROUNDING_USD_PER_MTOK else rest}
+
+
+def _supply(company: te.OpenCompany, stated: Stated) -> Any:
+    """Return the supply curves of the workloads in the first interval."""
+    world = company.world
+    asked = {spec.name: at for at, spec in enumerate(world.workloads) if spec.name in WORKLOADS}
+    segments = {
+        name: [segment.to_dict() for segment in supply_curve(world, workload=at, at=world.first)]
+        for name, at in asked.items()
+    }
+    demand = {name: float(world.arrivals_mtok[at, world.first]) for name, at in asked.items()}
+    lines = [{"workload": name, "demand_mtok": mtok} for name, mtok in demand.items()]
+    return supply_chart(supply_rows(segments, demand), lines, stated=stated)
+
+
+def main() -> None:
+    """Write the pictures of the pages."""
+    FOLDER.mkdir(exist_ok=True)
+    for file in write_pictures(FOLDER):
+        sys.stdout.write(f"wrote {file.relative_to(ROOT)}, {file.stat().st_size:,} bytes\n")
+
+
+if __name__ == "__main__":
+    main()

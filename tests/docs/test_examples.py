@@ -1,0 +1,209 @@
+"""Every fenced example of README.md, docs/ and CONTRIBUTING.md, run as it stands there.
+
+`docs/fenced.py` says what the words after a fence mean. A page is one test: its examples run in
+order, in one folder with `examples` beside it and one Python namespace. Examples marked `slow`
+are tests of their own. Where figures have moved, `docs/make_outputs.py` writes them again.
+"""
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from pydantic import TypeAdapter
+
+import tokenergy as te
+from tokenergy.company.company import Company
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    *sorted((ROOT / "docs").glob("*.md")),
+]
+LANGUAGES = {"python", "console", "yaml", "text"}
+LISTS = ("regions", "sites", "contracts", "batteries", "fleets", "external_apis", "models",
+         "tiers", "workloads")  # fmt: skip
+
+
+def _fenced() -> Any:
+    spec = spec_from_file_location("docs_fenced", ROOT / "docs" / "fenced.py")
+    assert spec is not None and spec.loader is not None
+    module = module_from_spec(spec)
+    sys.modules["docs_fenced"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+fenced = _fenced()
+BLOCKS = {page: fenced.blocks(page) for page in PAGES}
+SLOW = [block for found in BLOCKS.values() for block in found if "slow" in block.words]
+
+
+@pytest.fixture
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a folder that looks like the checkout to a reader's commands, and stand in it."""
+    for name in ("examples", "tests", "docs"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.delenv("COLUMNS", raising=False)
+    return tmp_path
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_examples_of_a_page_run(page: Path, desk: Path) -> None:
+    names: dict[str, Any] = {"__name__": page.stem}
+    for block in BLOCKS[page]:
+        assert block.language in LANGUAGES, f"{page.name}:{block.line}: which language is this?"
+        if "slow" not in block.words:
+            _run(block, desk, names)
+
+
+@pytest.mark.slow  # whole horizons, each policy
+@pytest.mark.parametrize("block", SLOW, ids=lambda block: f"{block.page.name}:{block.line}")
+def test_a_slow_example_runs(block: Any, desk: Path, request: pytest.FixtureRequest) -> None:
+    if "real" in block.words:
+        request.getfixturevalue("shared_data")
+    _run(block, desk, {})
+
+
+def _run(block: Any, desk: Path, names: dict[str, Any]) -> None:
+    where = f"{block.page.name}:{block.line}"
+    if block.language == "python":
+        exec(compile("\n" * block.line + block.text, str(block.page), "exec"), names)
+    elif block.language == "yaml":
+        _check_yaml(block, desk, where)
+    elif block.language == "console":
+        status = int(block.word("status") or 0)
+        for command in fenced.commands(block):
+            place = f"{block.page.name}:{command.line}"
+            shows = any(line.strip() for line in command.shown)
+            said = _said(command.text, status, place, shows=shows)
+            if said is None or not shows:
+                continue
+            try:
+                fenced.aligned(command.shown, said.splitlines())
+            except LookupError as error:
+                pytest.fail(f"{place}: {command.text}\n{error}")
+
+
+# ---- console ---------------------------------------------------------------------------
+
+
+def _said(text: str, status: int, where: str, *, shows: bool) -> str | None:
+    """Run a command and return what it printed; None where running it here makes no sense."""
+    words = shlex.split(text, comments=True)
+    if words[0] == "make":
+        ran = _made(words[1:], where)
+        if ran is None or not shows:
+            return None
+        text = ran
+    needed = [tool for tool in ("jq", "sqlite3") if re.search(rf"(^|\W){tool} ", text)]
+    if any(shutil.which(tool) is None for tool in needed):
+        return None
+    run = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", text],
+        env=dict(os.environ),  # not inherited: readline puts COLUMNS there behind Python's back
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == status, f"{where}: {text}\n{run.stdout}"
+    return run.stdout
+
+
+def _made(words: list[str], where: str) -> str | None:
+    """Hold a make target against the Makefile; return what `make demo` runs."""
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = {word for word in words if "=" not in word}
+    known = set(re.findall(r"^([a-z-]+%?):", makefile, re.MULTILINE))
+    for target in targets:
+        pattern = "bench-%" if target.startswith("bench-") else target
+        assert pattern in known, f"{where}: the Makefile has no target {target!r}"
+    if targets != {"demo"}:
+        return None
+    ran = re.search(r"/bin/(tokenergy demo .*)$", makefile, re.MULTILINE)
+    assert ran is not None
+    return ran[1]
+
+
+# ---- yaml ------------------------------------------------------------------------------
+
+
+def _check_yaml(block: Any, desk: Path, where: str) -> None:
+    tree = yaml.safe_load(block.text)
+    base = block.word("merge")
+    if "fragment" in block.words:
+        unknown = set(tree) - set(Company.model_fields)
+        assert not unknown, f"{where}: no section {unknown}"
+        for name, value in tree.items():
+            TypeAdapter(Company.model_fields[name].annotation).validate_python(value)
+    elif base is not None:
+        whole = yaml.safe_load((desk / base).read_text(encoding="utf-8"))
+        _assert_checks_clean(merged(whole, tree), desk, where)
+    else:
+        assert "company" in block.words, f"{where}: company, fragment or merge=FILE?"
+        _assert_checks_clean(tree, desk, where)
+
+
+def _assert_checks_clean(tree: dict[str, Any], desk: Path, where: str) -> None:
+    file = desk / "example-of-a-page.yaml"
+    file.write_text(yaml.safe_dump(tree, sort_keys=False), encoding="utf-8")
+    errors = te.check(file).errors
+    assert not errors, f"{where}: " + "\n".join(str(finding) for finding in errors)
+
+
+def merged(whole: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
+    """Return a company with changes: items by their name or id, everything else by its key."""
+    made = dict(whole)
+    for key, value in change.items():
+        if key in LISTS:
+            items = {_name(item): item for item in made.get(key, ())}
+            for item in value:
+                items[_name(item)] = items.get(_name(item), {}) | item
+            made[key] = list(items.values())
+        elif isinstance(value, dict):
+            made[key] = made.get(key, {}) | value
+        else:
+            made[key] = value
+    return made
+
+
+def _name(item: dict[str, Any]) -> str:
+    return str(item.get("id") or item.get("name"))
+
+
+# ---- the reader of fences itself -------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("shown", "said", "agree"),
+    [
+        ("mpc 470,982 USD (10.4%)", "mpc 470,990 USD (10.5%)", True),
+        ("mpc 470,982 USD (10.4%)", "mpc 510,990 USD (10.5%)", False),
+        ("mpc 470,982 USD", "greedy 470,982 USD", False),
+        ("rent 0.05192", "rent 0.05193", True),
+        ("rent 0.000", "rent -0.000", True),
+        ("─────", "───────", True),
+    ],
+)
+def test_figures_may_move_a_little_and_words_not_at_all(shown: str, said: str, agree: bool) -> None:
+    assert fenced.same(shown, said, loose=False) is agree
+
+
+def test_an_elision_stands_for_any_lines_and_the_rest_for_itself() -> None:
+    said = ["one", "two 2", "", "three", "four"]
+    assert fenced.aligned(("...", "two 2", "..."), said) == ["...", "two 2", "..."]
+    with pytest.raises(LookupError, match="does not show"):
+        fenced.aligned(("one", "two 2"), said)
+    with pytest.raises(LookupError, match="five"):
+        fenced.aligned(("...", "five"), said)

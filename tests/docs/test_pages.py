@@ -1,0 +1,129 @@
+"""The pages agree with the product and with each other."""
+
+import re
+import sys
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import tokenergy as te
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCS = ROOT / "docs"
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted(DOCS.glob("*.md"))]
+PICTURES = sorted((DOCS / "pictures").glob("*.svg"))
+PICTURE_LIMIT_BYTES = 200_000
+WEB_PAGES = {"keepachangelog.com", "semver.org"}
+"""Whom a page may link to; everything else is in the checkout."""
+MACHINE_PATH = re.compile(r"(?<![\w.)\]])/(?:home|root|work|tmp|mnt|opt|srv|Users)/\w")
+LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)|<img[^>]*src=\"([^\"]+)\"")
+
+
+def _script(name: str) -> Any:
+    spec = spec_from_file_location(f"docs_{name}", DOCS / f"{name}.py")
+    assert spec is not None and spec.loader is not None
+    module = module_from_spec(spec)
+    sys.modules[f"docs_{name}"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+reference = _script("make_reference")
+
+
+def test_the_command_line_reference_is_current() -> None:
+    """`make docs` would change nothing."""
+    page = (DOCS / "reference.md").read_text(encoding="utf-8")
+    assert page == reference.reference_text()
+
+
+def test_the_tables_of_fields_are_current() -> None:
+    """`make docs` would change nothing."""
+    page = (DOCS / "company-file.md").read_text(encoding="utf-8")
+    assert page == reference.with_tables(page)
+
+
+def test_every_noun_of_the_schema_has_its_table() -> None:
+    page = (DOCS / "company-file.md").read_text(encoding="utf-8")
+    assert sorted(reference.table_names(page)) == sorted([*te.schema()["$defs"], "Company"])
+
+
+def _links(page: Path) -> Iterator[str]:
+    text = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.M | re.S)
+    for found in LINK.finditer(text):
+        yield found[1] or found[2]
+
+
+def _anchors(page: Path) -> set[str]:
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", h.replace("`", "").lower()).replace(" ", "-") for h in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    lost = []
+    for link in _links(page):
+        if link.startswith(("http:", "https:")):
+            if link.split("/")[2] not in WEB_PAGES:
+                lost.append(link)
+            continue
+        name, _, anchor = link.partition("#")
+        target = (page.parent / name).resolve() if name else page
+        if not target.exists() or (anchor and anchor not in _anchors(target)):
+            lost.append(link)
+    assert not lost
+
+
+@pytest.mark.parametrize("page", [*PAGES, *sorted(DOCS.glob("*.py"))], ids=lambda page: page.name)
+def test_no_page_names_a_machine(page: Path) -> None:
+    """Neither a path of somebody's disk nor a web address that is not a page we cite."""
+    text = page.read_text(encoding="utf-8")
+    assert not MACHINE_PATH.findall(text)
+    hosts = set(re.findall(r"https?://([^/\s\"')]+)", text))
+    assert hosts <= WEB_PAGES
+
+
+def test_shares_in_the_readmes_text_stand_in_an_output_below_their_command() -> None:
+    """`0.21 %` in a sentence is `0.21%` in a console example, which is run and compared."""
+    page = (ROOT / "README.md").read_text(encoding="utf-8")
+    outputs = "".join(re.findall(r"^```console.*?^```$", page, flags=re.M | re.S))
+    prose = re.sub(r"^```.*?^```$", "", page, flags=re.M | re.S)
+    shares = re.findall(r"(\d+\.\d+) %", prose)
+    assert shares
+    assert [share for share in shares if f"{share}%" not in outputs] == []
+
+
+def test_every_page_of_docs_is_reached_from_the_readme() -> None:
+    reached = {link.partition("#")[0] for link in _links(ROOT / "README.md")}
+    assert {f"docs/{page.name}" for page in DOCS.glob("*.md")} <= reached
+
+
+def test_there_are_pictures() -> None:
+    assert PICTURES
+
+
+@pytest.mark.parametrize("picture", PICTURES, ids=lambda picture: picture.name)
+def test_a_picture_is_small_whole_and_says_that_it_is_synthetic(picture: Path) -> None:
+    assert picture.stat().st_size < PICTURE_LIMIT_BYTES
+    words = " ".join(ET.fromstring(picture.read_text(encoding="utf-8")).itertext())
+    assert "synthetic" in words
+    assert "USD/Mtok" in words
+
+
+def test_the_pictures_are_those_that_the_script_draws(tmp_path: Path) -> None:
+    """Same names, same words; axes and bars may differ in the last digit between machines."""
+    made = {file.name: file for file in _script("make_pictures").write_pictures(tmp_path)}
+    assert sorted(made) == [picture.name for picture in PICTURES]
+    for picture in PICTURES:
+        titles = [_titles(file) for file in (picture, made[picture.name])]
+        assert titles[0] == titles[1], "make docs draws it again"
+
+
+def _titles(picture: Path) -> list[str]:
+    """Return the words of a picture that are no figures."""
+    words = ET.fromstring(picture.read_text(encoding="utf-8")).itertext()
+    return [word for word in words if re.search(r"[a-z]{3}", word)]
