@@ -50,7 +50,7 @@ bench-%: $(READY) ## run benchmarks/bench_NAME.py
 	  echo "no benchmarks/bench_$*.py; there are: $(wildcard benchmarks/bench_*.py)" >&2; exit 1; fi
 	@$(PY) benchmarks/bench_$*.py
 
-docs: $(READY) ## write the command-line reference again
+docs: $(READY) ## write the reference, the tables of fields and the pictures again
 	@$(PY) docs/make_reference.py
 
 lock: ## resolve requirements.txt again (UPGRADE=1 takes the newest releases)

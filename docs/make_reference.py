@@ -31,8 +31,6 @@ prints one JSON object whose keys carry units, and nothing else. Exit status: 0 
 in the input (all findings are printed), 3 a fault of ours.
 """
 TABLE = re.compile(r"(<!-- fields: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
-SHEET = re.compile(r" \(\w+ sheet, section[^)]*\)")
-"""What a field's text says of the team's own design sheets, which readers do not have."""
 PLAIN_TYPES = {"string": "text", "integer": "whole number", "number": "number", "boolean": "bool"}
 
 
@@ -89,7 +87,7 @@ def fields_table(noun: dict[str, Any]) -> str:
     rows = ["| field | holds | default | meaning |", "|---|---|---|---|"]
     for name, field in noun["properties"].items():
         default = "**needed**" if name in required else _default(field.get("default"))
-        meaning = SHEET.sub("", _line(field.get("description")))
+        meaning = _line(field.get("description"))
         rows.append(f"| `{name}` | {_holds(field)} | {default} | {meaning} |")
     return "\n".join(rows) + "\n"
 

@@ -8,10 +8,12 @@ TokenergyError
 │   │   └── UnknownAccelerator
 │   ├── DoesNotFit          a model larger than the memory of its GPUs
 │   ├── SloUnreachable      a latency limit that the hardware misses at any load
-│   └── InfeasiblePower     a battery or a connection asked for more than it has
+│   └── InfeasiblePower     more power or energy taken than there is, or less than must be
 ├── InfeasibleProgram       no dispatch satisfies the company's own limits: explained
 └── UnexpectedError         ours
-    └── SolverFailure       the solver's answer did not survive our own check
+    ├── SolverFailure       the solver's answer did not survive our own check
+    ├── LimitBroken         (simulate/interval) a policy asked for more than a thing can give
+    └── BillsDiffer         (simulate/account) the two writings of a bill disagree
 """
 
 from __future__ import annotations
@@ -61,7 +63,7 @@ class SloUnreachable(InputError):
 
 
 class InfeasiblePower(InputError):
-    """More power or energy asked for than an asset can give or take."""
+    """More power or energy than an asset can give or take, or less than must be taken."""
 
 
 class InfeasibleProgram(TokenergyError):

@@ -5,7 +5,6 @@ from typing import Final
 H_PER_DAY: Final = 24.0
 S_PER_H: Final = 3600.0
 J_PER_MWH: Final = 3.6e9
-J_PER_WH: Final = 3600.0
 W_PER_MW: Final = 1e6
 KW_PER_MW: Final = 1e3
 KWH_PER_MWH: Final = 1e3
@@ -15,8 +14,8 @@ H_PER_YEAR: Final = 8760.0
 MS_PER_S: Final = 1e3
 NANO_USD_PER_USD: Final = 1e9
 MICROJOULES_PER_J: Final = 1e6
-USD_PER_MTOK_FROM_J_PER_TOKEN: Final = 1.0 / 3600.0
-"""`j_per_token * usd_per_mwh * this` is USD per Mtok: 1e6 tokens over 3.6e9 J per MWh."""
+EARTH_RADIUS_KM: Final = 6371.0
+"""Kilometres of a great circle per radian (mean radius, IUGG)."""
 
 SUFFIXES: Final = frozenset(
     {
@@ -26,29 +25,20 @@ SUFFIXES: Final = frozenset(
         "kw",
         "mwh",
         "kwh",
-        "wh",
         "j",
-        "gw",
         "microjoules",
         "mw_per_gpu",
         "w_per_gpu",
         "j_per_token",
-        "j_per_step",
-        "j_per_s",
         "mwh_per_mtok",
-        "j_per_item",
         "j_per_video_s",
         "j_per_gb",
         "j_per_tflop",
         "j_per_mpx",
-        "wh_per_item",
-        "kwh_per_mtok",
-        "tokens_per_mwh",
         # money
         "usd",
         "nano_usd",
         "usd_per_mwh",
-        "usd_per_kw_month",
         "usd_per_kw",
         "usd_per_kwh",
         "usd_per_gpu_hour",
@@ -64,16 +54,12 @@ SUFFIXES: Final = frozenset(
         "items_per_request",
         "s_per_item",
         "usd_per_mwh_discharged",
-        "usd_per_wake",
-        "usd_per_mw",
         # work
         "mtok",
         "mtok_per_h",
         "tokens",
         "tokens_count",
-        "tokens_per_s",
         "requests_per_s",
-        "items_per_s",
         "tflop",
         "tflop_per_s",
         "mpx",
@@ -88,7 +74,6 @@ SUFFIXES: Final = frozenset(
         "deg",
         "km",
         "c",
-        "m_per_s",
         "gb",
         "gb_per_s",
         "bytes",

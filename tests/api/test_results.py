@@ -1,13 +1,16 @@
 """What the functions of the API return: frozen, consistent, the same again, and as tables."""
 
 import json
+from collections.abc import Callable
 from dataclasses import FrozenInstanceError, fields, is_dataclass
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
+import yaml
 from commands import ROOT, SMALL, listing, strict
 
 import tokenergy as te
@@ -283,3 +286,71 @@ def test_a_report_is_one_file(
     assert again.read_text(encoding="utf-8") == text
     with pytest.raises(te.TokenergyError, match="no folder"):
         te.report(small, out=tmp_path / "b" / "a.html", board=board, simulation=simulation)
+
+
+# ---- limits that cannot be met, in the user's words --------------------------------------
+
+
+def changed(tmp_path: Path, **changes: Any) -> te.OpenCompany:
+    """Open the small company with some of its parts changed, `sites__0__pue=2` and the like."""
+    told = yaml.safe_load(SMALL.read_text())
+    for path, value in changes.items():
+        *way, last = path.split("__")
+        part = told
+        for name in way:
+            part = part[int(name) if name.isdigit() else name]
+        part[last] = value
+    file = tmp_path / "changed.yaml"
+    file.write_text(yaml.safe_dump(told))
+    return te.load(file)
+
+
+def test_a_connection_energised_when_the_horizon_starts_has_a_price(tmp_path: Path) -> None:
+    """There is no hour before it in which anything could have been awake."""
+    opened = changed(tmp_path, sites__0__energised_on=date(2026, 3, 2))
+    assert te.price(opened, hours=2).prices
+    assert te.dispatch(opened, hours=2).sites
+
+
+@pytest.mark.parametrize("verb", [te.price, te.dispatch, te.simulate])
+def test_a_connection_that_comes_too_late_is_explained(
+    tmp_path: Path, verb: Callable[[te.OpenCompany], object]
+) -> None:
+    opened = changed(tmp_path, sites__0__energised_on=date(2026, 3, 3))
+    with pytest.raises(te.FindingsError) as caught:
+        verb(opened)
+    (finding,) = caught.value.findings
+    assert finding.code == "FIXED_LOAD_UNSERVED"
+    assert "texas" in finding.reason
+
+
+def test_a_limit_that_breaks_late_in_the_horizon_is_explained(tmp_path: Path) -> None:
+    """A block behind the meter that begins on the fifth day, with nowhere to go."""
+    block = {
+        "kind": "block",
+        "id": "late",
+        "site": "virginia",
+        "contract_mw": 50,
+        "strike_usd_per_mwh": 40,
+        "delivery": "behind_the_meter",
+        "start": date(2026, 3, 6),
+    }
+    told = yaml.safe_load(SMALL.read_text())
+    opened = changed(tmp_path, contracts=[*told["contracts"], block], horizon__days=6)
+    with pytest.raises(te.FindingsError) as caught:
+        te.simulate(opened, policies=["clairvoyant"])
+    (finding,) = caught.value.findings
+    assert finding.code == "DELIVERY_EXCEEDS_SINK"
+    assert "2026-03-06" in finding.reason
+
+
+def test_a_policy_that_runs_into_a_limit_is_named(tmp_path: Path) -> None:
+    """Wind that must be taken behind the meter, where the nearest users ask for too little."""
+    wind = {"contracts__3__delivery": "behind_the_meter", "contracts__3__project_mw": 2}
+    opened = changed(tmp_path, contracts__3__share=1, **wind)
+    with pytest.raises(te.FindingsError) as caught:
+        te.simulate(opened, policies=["nearest", "clairvoyant"])
+    (finding,) = caught.value.findings
+    assert finding.code == "POLICY_INFEASIBLE"
+    assert "policy nearest: site 'texas' cannot use power it must take" in finding.reason
+    assert te.simulate(opened, policies=["mpc", "clairvoyant"]).card.policies

@@ -530,3 +530,27 @@ def test_progress_is_told_interval_by_interval():
     rows = list(board(made, state).rows(range(1, 3), lambda done, of: told.append((done, of))))
     assert told == [(1, 2), (2, 2)]
     assert {made.index_at(row.start) for row in rows} == {1, 2}
+
+
+def test_a_price_in_an_hour_that_asks_for_nothing_is_not_lost_in_rounding():
+    """A tenth of a cent beside an optimum of a million: a step of 1e-6 Mtok would drown."""
+    arrivals = np.full((1, 24), 1e6)
+    arrivals[0, 20:] = 0.0
+    prices = np.full((1, 24), 50.0)
+    prices[0, 20:] = 0.01
+    made = plain(prices, arrivals, import_limit=1e6)
+    made = replace(made, fleets=(fleet(0, gpus=1e6),))
+    window = true_window(made, begin=0, count=24)
+    board = PriceBoard(made, window, State.initial(made))
+    for at in range(20, 24):
+        ends = board.ends(workload=0, at=at)
+        assert ends.low_usd_per_mtok is None
+        assert ends.high_usd_per_mtok == pytest.approx(0.001, rel=1e-3)
+
+
+def test_work_that_only_somebody_elses_api_serves_has_a_price():
+    made = plain([[50.0]], [[10.0]])
+    made = replace(made, deployments=(api(),), routes=(api_route(0, 0, usd_per_mtok=3.0),))
+    (row,) = PriceBoard(made, true_window(made, begin=0, count=1), State.initial(made)).rows()
+    assert row.in_use
+    assert (row.total_usd_per_mtok, row.wake_usd_per_mtok) == (pytest.approx(3.0), 0.0)

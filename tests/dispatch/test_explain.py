@@ -192,3 +192,13 @@ def test_each_workload_is_told_apart():
     )
     (finding,) = refused(made)
     assert "25.0 of 60.0 Mtok of chat" in finding.reason
+
+
+def test_waiting_work_that_is_refused_is_counted_as_what_was_due():
+    """40 Mtok wait, due now, nothing arrives, 0.5 MW serve 5 of them: 35 of 40 are refused."""
+    made = plain([[20.0]], [[0.0]], import_limit=0.5)
+    made = replace(made, workloads=(workload(defer=1),))
+    state = replace(State.initial(made), backlog_mtok=np.array([[40.0]]))
+    (finding,) = refused_findings(made, solve_horizon(made, state))
+    assert (finding.value, finding.limit) == ("35.000", "5.000")
+    assert finding.reason.startswith("35.0 of 40.0 Mtok of chat")

@@ -10,7 +10,7 @@ from worlds import battery, block, plain, random_case, take
 
 from tokenergy.dispatch.forecast import Forecaster
 from tokenergy.dispatch.lp_policies import Mpc
-from tokenergy.dispatch.world import World
+from tokenergy.dispatch.world import State, World
 
 DAY, WEEK = 24, 168
 
@@ -348,3 +348,27 @@ def test_a_window_at_the_very_start_has_no_past():
         assert np.all(np.isfinite(np.asarray(getattr(window, field.name), float))), field.name
     assert window.arrivals_mtok.tolist() == [[1.0] * 6]
     assert window.available_mw.tolist() == [[2.0] * 6]
+
+
+def test_nobody_believes_that_selling_earns_more_than_buying_costs():
+    """A real-time price swings; losses make the lowest just bearable, a forecast goes below it.
+
+    With 10 % of losses and no spread at all a MWh bought and sold at -30 would earn 3 USD.
+    """
+    hours = 24 * 30
+    rng = np.random.default_rng(3)
+    prices = np.abs(rng.normal(0.0, 30.0, (1, hours)))
+    prices[0, -48:-24] = np.linspace(200.0, 0.0, 24)
+    made = plain(prices, np.ones((1, hours)), history=hours - 48, spread=0.0)
+    made = replace(
+        made,
+        loss_share=np.array([0.1]),
+        published_until=np.arange(1, hours + 1)[None, :],
+    )
+    forecaster, policy, below = Forecaster(made), Mpc(made), 0.0
+    for at in range(made.first, made.last):
+        window = forecaster.window(at, 24)
+        below = min(below, float(window.buy_usd_per_mwh.min()))
+        assert np.all(window.sell_usd_per_mwh <= window.buy_usd_per_mwh)
+        policy.plan(at, State.initial(made))
+    assert below < 0.0  # else this test tests nothing

@@ -99,3 +99,9 @@ def test_a_company_that_cannot_run_is_told_so():
         Mpc(made).decide(0, State.initial(made))
     with pytest.raises(InfeasibleProgram):
         Clairvoyant(made)
+
+
+def test_mpc_says_when_nothing_keeps_the_limits():
+    made = plain([[20.0] * 4], np.zeros((1, 4)), fixed=4.0, import_limit=1.0)
+    with pytest.raises(InfeasibleProgram, match=r"4 h from 2026-03-02T00:00Z on, as they are"):
+        Mpc(made).decide(0, State.initial(made))

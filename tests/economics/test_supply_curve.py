@@ -1,5 +1,7 @@
 """The merit order against the program: same price, same cost, in a world without state."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import worlds as w
@@ -73,3 +75,52 @@ def test_the_curve_is_the_programs_price_and_its_area_the_programs_cost(seed: in
     reached = next(s for s in curve if s.cum_mtok >= served - 1e-9)
     ends = PriceBoard(world, window, state).ends(workload=0, at=0)
     assert ends.low_usd_per_mtok - 1e-6 <= reached.usd_per_mtok <= ends.high_usd_per_mtok + 1e-6
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_contracts_and_two_fleets_stand_on_the_curve_as_in_the_program(seed: int) -> None:
+    """What would be curtailed enters at its strike, not at the resale that the export limits."""
+    rng = np.random.default_rng(seed)
+    asked = float(rng.uniform(20, 350))
+    world = replace(
+        plain(rng.uniform(20, 80, 3), asked, limits=rng.uniform(1.0, 4.0, 3)),
+        export_limit_mw=rng.uniform(0.0, 1.0, (3, 1)),
+        fixed_mw=np.full(3, 0.4),
+        takes=(
+            w.take([float(rng.uniform(0, 3))], behind=True, strike=float(rng.uniform(0, 60))),
+            w.take([float(rng.uniform(0, 3))], site=1, strike=float(rng.uniform(10, 60))),
+        ),
+        blocks=(w.block([1.0], site=2), w.block([0.3], site=1, behind=True)),
+    )
+    world = replace(
+        world,
+        fleets=(*world.fleets, replace(w.fleet(0, gpus=6.0), name="f0b")),
+        deployments=(*world.deployments, w.deployment(0, fleet=3, base_mw=0.3)),
+        routes=(*world.routes, w.route(0, 3, rate=10.0, marginal=0.01)),
+    )
+    curve = supply_curve(world, workload=0, at=0)
+    state, window = State.initial(world), true_window(world, begin=0, count=1)
+    idle = true_window(replace(world, arrivals_mtok=np.zeros((1, 1))), begin=0, count=1)
+    optimum = WindowModel(world, window, state).solved(window)
+    rest_usd = WindowModel(world, idle, state).solved(idle).objective_usd
+    served = float(optimum.value("serve").sum())
+    left, area = served, 0.0
+    for segment in curve:
+        here = min(left, segment.capacity_mtok)
+        area += here * segment.usd_per_mtok
+        left -= here
+    assert left == pytest.approx(0.0, abs=1e-6)
+    refused_usd = float(optimum.value("refused").sum()) * 50.0
+    assert rest_usd + area + refused_usd == pytest.approx(optimum.objective_usd, abs=1e-6)
+
+
+def test_an_external_api_costs_what_it_charges_and_what_its_quality_loses() -> None:
+    """2 USD/Mtok and a tenth of a value of 50: 7 USD/Mtok."""
+    own = plain([50, 20, 80], 100)
+    world = replace(
+        own,
+        deployments=(*own.deployments, w.api(limit=40.0)),
+        routes=(*own.routes, w.api_route(0, 3, usd_per_mtok=2.0, quality=0.9)),
+    )
+    last = supply_curve(world, workload=0, at=0)[-1]
+    assert (last.label, last.usd_per_mtok) == ("api", pytest.approx(7.0))

@@ -5,7 +5,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tokenergy.company.company import Company
-from tokenergy.economics.unit_cost import annuity_share, capital_rent, full_cost
+from tokenergy.economics.unit_cost import (
+    annuity_share,
+    capital_rent,
+    full_cost,
+    gpu_used_share,
+)
 
 
 def company(**changes) -> Company:
@@ -153,3 +158,35 @@ def test_dearer_power_never_lowers_the_cost(low: float, more: float) -> None:
         costs(company(), power_usd=low + more).allocation_usd
         >= costs(company(), power_usd=low).allocation_usd
     )
+
+
+def fleets(*of: dict) -> Company:
+    return company(
+        fleets=[
+            {"name": f"f{at}", "site": "base", "accelerator": "H100", "gpu_count": 100} | each
+            for at, each in enumerate(of)
+        ]
+    )
+
+
+def reserved(usd_per_gpu_hour: float, kind: str = "reserved") -> dict:
+    return {"lease": {"kind": kind, "usd_per_gpu_hour": usd_per_gpu_hour}}
+
+
+def test_the_used_share_is_weighted_by_rent() -> None:
+    """100 GPUs at 3 USD/h all awake, 100 at 1 USD/h asleep: 3/4 of the rent is used, not half."""
+    world = fleets(reserved(3.0), reserved(1.0))
+    assert gpu_used_share(world, [200.0, 0.0], hours_h=2.0) == pytest.approx(0.75)
+
+
+def test_gpus_paid_for_while_awake_stand_nowhere_unused() -> None:
+    """An on-demand fleet asleep costs nothing; alone, each GPU counts as much as another."""
+    world = fleets(reserved(3.0), reserved(9.0, "on_demand"))
+    assert gpu_used_share(world, [100.0, 0.0], hours_h=1.0) == 1.0
+    assert gpu_used_share(fleets(reserved(9.0, "spot")), [25.0], hours_h=1.0) == 0.25
+
+
+def test_gpus_in_repair_are_paid_for_and_unused() -> None:
+    """97 of 100 GPUs can work and do: 3 % of the rent buys nothing."""
+    world = fleets(reserved(3.0) | {"available_share": 0.97})
+    assert gpu_used_share(world, [97.0], hours_h=1.0) == pytest.approx(0.97)

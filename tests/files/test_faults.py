@@ -56,6 +56,32 @@ def test_a_figure_with_its_unit_behind_it(clean: dict[str, Any], write: Write) -
     assert "MW" in finding.remedy
 
 
+@pytest.mark.parametrize("value", ["8,5", "6,000"])
+def test_a_figure_with_a_comma(clean: dict[str, Any], write: Write, value: str) -> None:
+    clean["sites"][0]["import_limit_mw"] = value
+    assert "decimal point" in only(write(clean)).remedy
+
+
+def test_a_share_in_percent(clean: dict[str, Any], write: Write) -> None:
+    clean["fleets"][0]["available_share"] = 97
+    finding = only(write(clean))
+    assert (finding.code, finding.value, finding.unit) == ("OUT_OF_RANGE", "97", "")
+    assert "0.97" in finding.remedy
+
+
+def test_a_form_is_told_in_words_and_by_example(clean: dict[str, Any], write: Write) -> None:
+    clean["sites"][0]["market"]["day_ahead_at"] = "25:00"
+    finding = only(write(clean))
+    assert (finding.code, finding.value) == ("BAD_FORMAT", "25:00")
+    assert "time of day" in finding.reason and "12:57" in finding.remedy
+    assert "\\d" not in str(finding)
+
+
+def test_a_city_on_the_wrong_continent(clean: dict[str, Any], write: Write) -> None:
+    clean["sites"][0]["market"]["time_zone"] = "Europe/Chicago"
+    assert only(write(clean)).remedy == "Did you mean America/Chicago?"
+
+
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_a_figure_that_is_not_finite(clean: dict[str, Any], write: Write, value: float) -> None:
     clean["contracts"][0]["adder_usd_per_mwh"] = value

@@ -136,6 +136,42 @@ def test_constant_prices(clean: dict[str, Any], price: float, slips: int) -> Non
     assert codes(read(with_price(clean, price))) == ["UNIT_SLIP"] * slips
 
 
+def test_a_price_in_cents_per_kwh_is_a_warning(clean: dict[str, Any], tmp_path: Path) -> None:
+    """3.2 cents per kWh are 32 USD/MWh, read as 3.2: told, and still run, as 3.2 can be true."""
+    write_hours(tmp_path, a=[3.2, 4.1, 2.9])
+    inputs, (finding,) = read(with_price(clean, {"file": "s.csv", "column": "a"}), tmp_path)
+    assert inputs is not None
+    assert (finding.code, finding.severity, finding.value) == ("PRICE_LOW", "warning", "3.2")
+
+
+def test_a_nameplate_in_kw_is_told(clean: dict[str, Any], tmp_path: Path) -> None:
+    """20 MW of a park of 48 MW that is stated as 48,000."""
+    write_hours(tmp_path, a=[5.0, 20.0, 12.0])
+    profile = {"file": "s.csv", "column": "a", "nameplate_mw": 48000}
+    inputs, (finding,) = read(with_ppa(clean, profile), tmp_path)
+    assert inputs is None
+    assert (finding.code, finding.path) == ("UNIT_SLIP", "contracts[1].profile")
+    assert "kW" in finding.reason
+
+
+def test_a_column_without_any_value_asks_for_another(clean: dict[str, Any], tmp_path: Path) -> None:
+    write_hours(tmp_path, a=["", "", ""])
+    price = {"file": "s.csv", "column": "a", "fill": "zero", "missing_limit_share": 0.1}
+    (finding,) = read(with_price(clean, price), tmp_path)[1]
+    assert (finding.code, finding.remedy[:19]) == ("SERIES_GAP", "Name another column")
+
+
+@pytest.mark.parametrize(("stamp", "told"), [({}, ["STAMP_UNSTATED"]), ({"stamp": "start"}, [])])
+def test_a_column_of_ends_that_is_read_as_starts_is_told(
+    clean: dict[str, Any], tmp_path: Path, stamp: dict[str, str], told: list[str]
+) -> None:
+    write_hours(tmp_path, a=[30.0, 40.0])
+    file = tmp_path / "s.csv"
+    file.write_text(file.read_text().replace("utc", "Hour Ending", 1))
+    price = {"file": "s.csv", "column": "a", "time_column": "Hour Ending"} | stamp
+    assert codes(read(with_price(clean, price), tmp_path)) == told
+
+
 def test_the_first_far_price_is_named(clean: dict[str, Any], tmp_path: Path) -> None:
     write_hours(tmp_path, a=[30.0, 30.0, 30.0, 25_000.0])
     (finding,) = read(with_price(clean, {"file": "s.csv", "column": "a"}), tmp_path)[1]
@@ -156,8 +192,9 @@ def test_a_little_beyond_0_and_1_is_clipped_aloud(clean: dict[str, Any], tmp_pat
     assert inputs is not None
     np.testing.assert_array_equal(inputs.profile_share["ppa"][:3], [0.0, 0.5, 1.0])
     assert [(f.code, f.severity, f.value) for f in findings] == [
-        ("PROFILE_CLIPPED", "warning", f"{HOURS * 2 // 3}")
+        ("PROFILE_CLIPPED", "warning", "-0.0100 to 1.0200")
     ]
+    assert findings[0].reason.startswith(f"{HOURS * 2 // 3} values")
 
 
 @pytest.mark.parametrize("profile", [-0.2, 1.2, 35, 4_000])

@@ -32,7 +32,6 @@ FOLDERS_WITHOUT_A_ROOM: dict[str, str] = {
     "docs": "runs every fenced example of docs/ and README.md",
     "examples": "runs every company file of examples/",
     "real": "runs a company on real series, end to end",
-    "benchmarks": "keeps the benchmarks runnable",
 }
 """Folders of tests/ that mirror no room, with the reason."""
 

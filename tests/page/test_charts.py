@@ -79,6 +79,18 @@ def test_a_part_without_a_colour_is_still_drawn(make_data: Callable[..., ReportD
     assert "demand_peak" in json.dumps(spec["transform"])
 
 
+def test_without_a_bound_no_empty_panel_is_drawn(make_data: Callable[..., ReportData]) -> None:
+    data = make_data()
+    policies = {
+        name: dict(score) | {"regret_share": None, "captured_share": None}
+        for name, score in data.scorecard["policies"].items()
+    }
+    card = dict(data.scorecard) | {"policies": policies, "bound": None}
+    chart = scorecard(make_data(scorecard=card)).charts["scorecard"]
+    assert len(chart.to_dict()["hconcat"]) == 1
+    assert "regret" not in str(chart.title)
+
+
 @pytest.mark.parametrize(
     ("name", "scales"), [("price_parts", "y"), ("balance", "y"), ("supply", "xy")]
 )

@@ -1,11 +1,13 @@
 import json
 import math
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from tokenergy.company.marginal import PARTS as PARTS_OF_A_PRICE
 from tokenergy.page import palette
+from tokenergy.page.balance import grain
 from tokenergy.page.report import ReportData
 from tokenergy.page.rows import (
     BELONGS,
@@ -52,6 +54,23 @@ def test_a_contract_behind_the_meter_is_what_the_meter_did_not_see() -> None:
 def test_more_contract_than_import_is_resold_and_covers_all_of_it() -> None:
     row = balance_rows([balance(load=3, **{"import": 3}, take=9)], step_h=1.0)[0]
     assert (row["import_contract_mw"], row["import_rest_mw"]) == (3.0, 0.0)
+
+
+def test_a_year_is_drawn_by_the_day() -> None:
+    """46 days of hours; on each day 12 h at 2 MW and 12 h at 4 MW: a mean of 3 MW."""
+    first = datetime(2026, 1, 1, tzinfo=UTC)
+    hours = [
+        balance(load=2.0 if h % 24 < 12 else 4.0)
+        | {"start": (first + timedelta(hours=h)).strftime("%Y-%m-%dT%H:%MZ")}
+        for h in range(46 * 24)
+    ]
+    by_day = balance_rows(hours, step_h=1.0)
+    assert len(by_day) == 46 + 1  # and the one that closes the site
+    assert {row["load_mw"] for row in by_day} == {3.0}
+    assert (by_day[1]["start"], by_day[1]["end"]) == ("2026-01-02T00:00Z", "2026-01-03T00:00Z")
+    assert grain(by_day) == "day"
+    by_hour = balance_rows(hours[: 45 * 24], step_h=1.0)
+    assert (len(by_hour), grain(by_hour)) == (45 * 24 + 1, "interval")
 
 
 def test_sources_equal_uses_in_every_row(data: ReportData) -> None:

@@ -87,7 +87,7 @@ def dispatch(
     try:
         optimum = Mpc(world, window_h=count * world.step_h).plan(begin, state)
     except InfeasibleProgram as error:
-        raise explained(company, begin, state) from error
+        raise explained(company, begin, state, error) from error
     heading = company.heading()
     heading["warnings"] += [f.to_dict() for f in refused_findings(world, optimum)]
     return DispatchPlan(

@@ -18,6 +18,7 @@ from tokenergy.dispatch.explain import infeasible_findings, market_findings, ref
 from tokenergy.dispatch.forecast import Forecaster
 from tokenergy.dispatch.lp_policies import WINDOW_H, Mpc
 from tokenergy.dispatch.solve import WindowModel
+from tokenergy.dispatch.window import true_window
 from tokenergy.dispatch.world import State, World
 from tokenergy.errors import FindingsError, InfeasibleProgram, InputError
 from tokenergy.files import company_file
@@ -192,21 +193,56 @@ def state_before(world: World, at: int) -> State:
     """Return the state in which interval `at` begins, for a company that was running before.
 
     Replicas are awake as the optimum of the interval before would have them; batteries stand
-    as the file says; nothing waits.
+    as the file says; nothing waits. Where there could be no interval before (a connection that
+    is energised at `at`), nobody is awake.
     """
     state = State.initial(world)
     if at < 1:
         return state
-    action = Mpc(world, window_h=24.0).decide(at - 1, state)
+    try:
+        action = Mpc(world, window_h=24.0).decide(at - 1, state)
+    except InfeasibleProgram:
+        return state
     return State(awake=action.awake, energy_mwh=state.energy_mwh, backlog_mtok=state.backlog_mtok)
 
 
-def explained(opened: OpenCompany, at: int, state: State) -> FindingsError:
-    """Return the error that says in the user's words why a window is infeasible."""
+def explained(
+    opened: OpenCompany, at: int, state: State, error: InfeasibleProgram
+) -> FindingsError:
+    """Return the error that says in the user's words why a window is infeasible.
+
+    What no window of the company's own limits explains, `error` has to.
+    """
     world = opened.world
     window = Forecaster(world).window(at, window_count(world, WINDOW_H))
-    findings = infeasible_findings(world, window, state)
+    findings = infeasible_findings(world, window, state) or (_unexplained(error),)
     return FindingsError(company_file.placed(findings, opened.path))
+
+
+def explained_horizon(opened: OpenCompany, error: InfeasibleProgram) -> FindingsError:
+    """Return the error that says where in the horizon the company's limits cannot be met.
+
+    The horizon is searched window by window, as it comes true; where every window of it can be
+    met, it is the policy that ran into a limit, and `error` says which.
+    """
+    world, state = opened.world, State.initial(opened.world)
+    count = window_count(world, WINDOW_H)
+    for begin in range(world.first, world.last, count):
+        window = true_window(world, begin=begin, count=count)
+        findings = infeasible_findings(world, window, state)
+        if findings:
+            return FindingsError(company_file.placed(findings, opened.path))
+    return FindingsError(company_file.placed((_unexplained(error),), opened.path))
+
+
+def _unexplained(error: InfeasibleProgram) -> Finding:
+    return Finding(
+        code="POLICY_INFEASIBLE",
+        path="sites",
+        reason=f"{error}; another dispatch of the same company could keep its limits",
+        remedy="Leave that policy out, or loosen the limit: import_limit_mw, export_limit_mw, "
+        "may_curtail, or a larger battery",
+    )
 
 
 def schema() -> dict[str, Any]:

@@ -17,13 +17,13 @@ from tokenergy.api.opened import (
 from tokenergy.api.table import to_html, to_polars
 from tokenergy.company.finding import Finding
 from tokenergy.company.marginal import MarginalCost
-from tokenergy.dispatch.duals import PriceBoard
+from tokenergy.dispatch.duals import LEAST_USD_PER_MTOK, PriceBoard
 from tokenergy.dispatch.explain import refused_findings
 from tokenergy.dispatch.forecast import Forecaster
 from tokenergy.dispatch.solve import Optimum
 from tokenergy.dispatch.world import World
 from tokenergy.dispatch.worth import ValueChange, value_changes
-from tokenergy.economics.unit_cost import FullCost, full_cost
+from tokenergy.economics.unit_cost import FullCost, full_cost, gpu_used_share
 from tokenergy.errors import InfeasibleProgram, InputError
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def price(
     try:
         board = PriceBoard(world, window, state)
     except InfeasibleProgram as error:
-        raise explained(company, begin, state) from error
+        raise explained(company, begin, state, error) from error
     rows = tuple(board.rows(range(shown), _reporter(on_progress, "pricing")))
     binds_h = mw_binds_h(board.optimum)
     full = window_full_cost(world, board.optimum)
@@ -156,10 +156,12 @@ def window_full_cost(world: World, optimum: Optimum) -> FullCost:
     )
     sunk = sum(float(take.sunk_usd_per_h[span].sum() * step_h) for take in world.takes)
     own = [d for d in world.deployments if not d.external]
-    gpu_hours = optimum.value("awake")[:live].sum(axis=0) * step_h
-    gpus = [float(h) * d.gpus_count for h, d in zip(gpu_hours, own, strict=True)]
+    replica_h = optimum.value("awake")[:live].sum(axis=0) * step_h
+    awake_gpu_h = [0.0] * len(world.fleets)
+    for awake_h, deployment in zip(replica_h, own, strict=True):
+        awake_gpu_h[deployment.fleet] += float(awake_h) * deployment.gpus_count
     lease = sum(
-        h * world.fleets[d.fleet].lease_usd_per_gpu_hour for h, d in zip(gpus, own, strict=True)
+        h * fleet.lease_usd_per_gpu_hour for h, fleet in zip(awake_gpu_h, world.fleets, strict=True)
     )
     served = optimum.value("serve")[:live]
     api = sum(float(served[:, i].sum()) * r.api_usd_per_mtok for i, r in enumerate(world.routes))
@@ -168,7 +170,6 @@ def window_full_cost(world: World, optimum: Optimum) -> FullCost:
     )
     wear = [b.cycle_usd_per_mwh_discharged for b in world.batteries]
     cycling = float((optimum.value("discharge")[:live] * wear).sum()) if wear else 0.0
-    stand = sum(fleet.gpus_count for fleet in world.fleets) * live * step_h
     return full_cost(
         world.company,
         hours_h=live * step_h,
@@ -177,7 +178,7 @@ def window_full_cost(world: World, optimum: Optimum) -> FullCost:
         awake_lease_usd=lease,
         api_usd=api,
         other_usd=cycling + network,
-        gpu_used_share=min(1.0, sum(gpus) / stand),
+        gpu_used_share=gpu_used_share(world.company, awake_gpu_h, hours_h=live * step_h),
     )
 
 
@@ -186,7 +187,8 @@ def _unexplained(rows: tuple[MarginalCost, ...]) -> list[dict[str, Any]]:
     bad = [
         row
         for row in rows
-        if abs(row.other_usd_per_mtok) > OTHER_LIMIT_SHARE * abs(row.total_usd_per_mtok)
+        if abs(row.other_usd_per_mtok)
+        > max(OTHER_LIMIT_SHARE * abs(row.total_usd_per_mtok), LEAST_USD_PER_MTOK)
     ]
     if not bad:
         return []

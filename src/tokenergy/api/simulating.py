@@ -7,12 +7,12 @@ from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Any
 
-from tokenergy.api.opened import OpenCompany, Progress, explained
+from tokenergy.api.opened import OpenCompany, Progress, explained_horizon
 from tokenergy.api.output import refuse_no_ledger
 from tokenergy.api.table import to_html, to_polars
 from tokenergy.dispatch.policies import POLICIES, make_policy
-from tokenergy.dispatch.world import State, World
-from tokenergy.economics.unit_cost import FullCost, full_cost
+from tokenergy.dispatch.world import World
+from tokenergy.economics.unit_cost import FullCost, full_cost, gpu_used_share
 from tokenergy.errors import InfeasibleProgram, InputError, UnknownName
 from tokenergy.simulate.account import account
 from tokenergy.simulate.entries import ledger_entries
@@ -171,7 +171,7 @@ def simulate(
         runs = _runs(world, names, on_progress)
         saving = split_saving(world, _quiet_run) if split else None
     except InfeasibleProgram as error:
-        raise explained(company, world.first, State.initial(world)) from error
+        raise explained_horizon(company, error) from error
     heading = company.heading()
     heading["warnings"] += [
         finding.to_dict() for run in runs.values() for finding in must_serve_findings(world, run)
@@ -229,7 +229,10 @@ def _run(world: World, name: str, on_progress: Progress | None, stop: Event) -> 
             on_progress(name, done, of)
 
     told(0, world.count)
-    return replay(world, make_policy(name, world), on_progress=told)
+    try:
+        return replay(world, make_policy(name, world), on_progress=told)
+    except InfeasibleProgram as error:
+        raise InfeasibleProgram(f"policy {name}: {error}") from error
 
 
 def _quiet_run(world: World, name: str) -> Run:
@@ -261,10 +264,12 @@ def at_limit_h(world: World, run: Run) -> float:
 def run_full_cost(world: World, run: Run) -> FullCost:
     """Return the full cost of the tokens of a run, capital included."""
     spent = account(world, run)
-    own = [(at, d) for at, d in enumerate(world.deployments) if not d.external]
-    used = sum(float(run.awake[at].sum()) * d.gpus_count * world.step_h for at, d in own)
     hours_h = world.count * world.step_h
-    stand = sum(fleet.gpus_count for fleet in world.fleets) * hours_h
+    awake_gpu_h = [0.0] * len(world.fleets)
+    for deployment, awake in zip(world.deployments, run.awake, strict=True):
+        if not deployment.external:
+            gpu_h = float(awake.sum()) * deployment.gpus_count * world.step_h
+            awake_gpu_h[deployment.fleet] += gpu_h
     return full_cost(
         world.company,
         hours_h=hours_h,
@@ -273,5 +278,5 @@ def run_full_cost(world: World, run: Run) -> FullCost:
         awake_lease_usd=spent.lease_usd,
         api_usd=spent.api_usd,
         other_usd=spent.cycling_usd + spent.network_usd,
-        gpu_used_share=min(1.0, used / stand),
+        gpu_used_share=gpu_used_share(world.company, awake_gpu_h, hours_h=hours_h),
     )

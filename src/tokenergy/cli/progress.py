@@ -1,6 +1,6 @@
 """A progress bar on stderr for whatever takes longer than two seconds."""
 
-import time
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -16,7 +16,7 @@ def progress(*, quiet: bool = False) -> Iterator[Progress]:
         yield lambda what, done, of: None
         return
     from rich.console import Console
-    from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
     from rich.progress import Progress as Bar
 
     console = Console(stderr=True)
@@ -24,25 +24,28 @@ def progress(*, quiet: bool = False) -> Iterator[Progress]:
         TextColumn("{task.description}"),
         BarColumn(),
         TextColumn("{task.completed}/{task.total}"),
+        TimeElapsedColumn(),  # one long solve reports nothing on the way: the clock shows life
         TimeRemainingColumn(),
         console=console,
         transient=True,
     )
-    begun = time.monotonic()
-    tasks: dict[str, int] = {}
-    started = False
+    tasks: dict[str, TaskID] = {}
+    # A clock of its own: one long solve reports once, at its start, and would never be shown.
+    patience = threading.Timer(PATIENCE_S, bar.start)
+    patience.daemon = True
+    if console.is_terminal:
+        patience.start()
 
     def told(what: str, done: int, of: int) -> None:
-        nonlocal started
-        if not started and time.monotonic() - begun > PATIENCE_S and console.is_terminal:
-            bar.start()
-            started = True
         if what not in tasks:
             tasks[what] = bar.add_task(what, total=of)
-        bar.update(tasks[what], completed=done, total=of)  # type: ignore[arg-type]
+        bar.update(tasks[what], completed=done, total=of)
 
     try:
         yield told
     finally:
-        if started:
+        patience.cancel()
+        if patience.is_alive():
+            patience.join()
+        if bar.live.is_started:  # else it would print an empty line into a log
             bar.stop()

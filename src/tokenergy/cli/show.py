@@ -62,7 +62,7 @@ def banner(heading: Mapping[str, Any]) -> None:
         note += f"; money is in {currency}, also where it says USD"
     say(note, style="bold")
     for warning in heading["warnings"]:
-        say(f"warning {warning['code']}: {warning['reason']}", style="yellow")
+        say(f"warning {warning['code']} {warning['path']}: {warning['reason']}", style="yellow")
 
 
 def board(result: Board) -> None:

@@ -2,12 +2,15 @@
 
 from dataclasses import dataclass
 from datetime import date
-from typing import Literal
+from typing import Final, Literal
 
 from tokenergy.errors import InputError
 
 SourceKind = Literal["config", "datasheet", "measured", "published", "recalled"]
 """Where a row of the catalogue comes from; `recalled` means that nobody has checked it."""
+
+USABLE_MEMORY_SHARE: Final = 0.9
+"""Of a GPU's memory, for weights and cache: vLLM's default `gpu_memory_utilization`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,3 +52,8 @@ class Accelerator:
                 f"accelerator {self.accelerator!r}: idle {self.idle_w:g} W exceeds "
                 f"its TDP of {self.tdp_w:g} W"
             )
+
+    @property
+    def usable_gb(self) -> float:
+        """Return the memory of one board that weights and cache may fill, GB."""
+        return USABLE_MEMORY_SHARE * self.memory_gb

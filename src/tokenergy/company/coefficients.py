@@ -7,7 +7,7 @@ from tokenergy.company.model import WorkUnit
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LanguageCoefficients:
-    """The ten parameters of the language form (energy sheet, section 2).
+    """The ten parameters of the language form of `energy.predict`.
 
     The ratios are fit artefacts of collinear terms: predict with the form, do not read
     causes from it.
@@ -28,7 +28,7 @@ class LanguageCoefficients:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MediaCoefficients:
-    """The five parameters of the media form (energy sheet, section 4)."""
+    """The five parameters of the media form of `energy.media.item_j`."""
 
     c_lin_j_per_tflop: float
     c_att_j_per_tflop: float

@@ -15,7 +15,7 @@ class Money(Noun):
     """What capital costs, and which money everything is in."""
 
     wacc_share: Share = 0.09
-    """Weighted average cost of capital, per year (economics sheet, section 1)."""
+    """Weighted average cost of capital, per year; 9 % is an assumption."""
     staff_usd_per_year: float = Field(default=0.0, ge=0.0)
     """Staff and overhead, only in full cost."""
 
@@ -44,4 +44,4 @@ class Company(Noun):
     tiers: tuple[Tier, ...] = Field(min_length=1)
     workloads: tuple[Workload, ...] = Field(min_length=1)
     history_days: Positive = 28.0
-    """Days of series before the horizon that policies learn from (dispatch sheet, section 5)."""
+    """Days of series before the horizon that policies learn from; at least 7."""

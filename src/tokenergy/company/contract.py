@@ -48,31 +48,44 @@ class Spot(_Contract):
     """What resale earns less than the spot price."""
 
 
-class Block(_Contract):
-    """A fixed volume at a fixed price, delivered whether it is needed or not."""
+class _Delivery(_Contract):
+    """What delivers MWh at a strike."""
 
-    kind: Literal["block"]
-    contract_mw: Positive
     strike_usd_per_mwh: float
+    """Price of each MWh delivered, or paid for as if it were."""
     delivery: Literal["grid", "behind_the_meter"] = "grid"
-    from_hour: int = Field(default=0, ge=0, le=23)
-    """First local hour of delivery in the market's time zone."""
-    to_hour: int = Field(default=24, ge=1, le=24)
-    """First local hour after delivery."""
-    weekdays_only: bool = False
+    """Over the grid connection, or on the site's side of its meter."""
     escalator_share_per_year: float = Field(default=0.0, ge=-0.5, le=0.5)
     """Growth of the strike per full contract year."""
 
     @model_validator(mode="after")
-    def _some_hours(self) -> Self:
-        if self.from_hour >= self.to_hour:
-            raise ValueError(f"from_hour {self.from_hour} must lie before to_hour {self.to_hour}")
+    def _escalator_has_a_start(self) -> Self:
         if self.escalator_share_per_year and self.start is None:
             raise ValueError("an escalator counts contract years: state the contract's start")
         return self
 
 
-class PpaAsProduced(_Contract):
+class Block(_Delivery):
+    """A fixed volume at a fixed price, delivered whether it is needed or not."""
+
+    kind: Literal["block"]
+    contract_mw: Positive
+    """Power in each hour of delivery."""
+    from_hour: int = Field(default=0, ge=0, le=23)
+    """First local hour of delivery in the market's time zone."""
+    to_hour: int = Field(default=24, ge=1, le=24)
+    """First local hour after delivery."""
+    weekdays_only: bool = False
+    """Whether nothing is delivered on Saturday and Sunday."""
+
+    @model_validator(mode="after")
+    def _some_hours(self) -> Self:
+        if self.from_hour >= self.to_hour:
+            raise ValueError(f"from_hour {self.from_hour} must lie before to_hour {self.to_hour}")
+        return self
+
+
+class PpaAsProduced(_Delivery):
     """A share of what a wind or solar project makes, at a strike, as it makes it."""
 
     kind: Literal["ppa_as_produced"]
@@ -82,22 +95,12 @@ class PpaAsProduced(_Contract):
     """The buyer's share of its output."""
     profile: SeriesSource
     """Output as a share of nameplate, 0 to 1."""
-    strike_usd_per_mwh: float
-    delivery: Literal["grid", "behind_the_meter"] = "grid"
     may_curtail: bool = False
     """Whether the buyer may refuse output."""
     deemed_generation: bool = False
     """Whether refused output is paid as if it had been made."""
     negative_price_clause: Literal["none", "pay", "no_pay"] = "none"
     """Below a spot price of 0: `none` runs on; `pay` stops and pays; `no_pay` stops, unpaid."""
-    escalator_share_per_year: float = Field(default=0.0, ge=-0.5, le=0.5)
-    """Growth of the strike per full contract year."""
-
-    @model_validator(mode="after")
-    def _escalator_has_a_start(self) -> Self:
-        if self.escalator_share_per_year and self.start is None:
-            raise ValueError("an escalator counts contract years: state the contract's start")
-        return self
 
 
 Contract = Annotated[Spot | Block | PpaAsProduced, Field(discriminator="kind")]

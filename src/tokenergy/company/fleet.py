@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 from tokenergy.company.noun import Name, NonNegative, Noun, Positive, Share
 
 BYTES_PER_WEIGHT: Final = {"bf16": 2.0, "fp8": 1.0, "mxfp4": 0.55}
-"""Bytes of one weight by precision (energy sheet, section 1)."""
+"""Bytes of one weight by precision; MXFP4 keeps some of its weights in BF16."""
 
 
 class GpuOwnership(Noun):
@@ -16,17 +16,18 @@ class GpuOwnership(Noun):
     usd_per_gpu: NonNegative
     """Price of one GPU with its share of the node and the network."""
     life_y: Positive = 5.0
-    """Years over which it is written off."""
+    """Years over which it is written off; 5 is an assumption."""
     ops_share_per_year: Share = 0.04
-    """Repairs and operation per year, as a share of the price (economics sheet, section 1)."""
+    """Repairs and operation per year, as a share of the price; 4 % is an assumption."""
 
 
 class GpuLease(Noun):
-    """Rented: by the awake hour, for a term, or interruptible."""
+    """Rented: by the awake hour, for a term, or until somebody else wants it."""
 
     kind: Literal["on_demand", "reserved", "spot"]
-    """`on_demand` and `spot` pay while awake; `reserved` is sunk until its term."""
+    """`on_demand` and `spot` are paid while awake; `reserved` is sunk, only in full cost."""
     usd_per_gpu_hour: NonNegative
+    """Price of one GPU for one hour."""
     interruptions_per_h: NonNegative = 0.0
     """Expected interruptions of one GPU per hour (spot only); each costs a wake."""
 
@@ -45,10 +46,13 @@ class Fleet(Noun):
     accelerator: str
     """Name in the catalogue, e.g. `H100`."""
     gpu_count: int = Field(gt=0)
+    """GPUs that stand there."""
     available_share: Share = 1.0
     """Share that is not broken or in repair."""
     owned: GpuOwnership | None = None
+    """What the GPUs cost to buy; a fleet has this or a lease."""
     lease: GpuLease | None = None
+    """What the GPUs cost to rent."""
 
     @model_validator(mode="after")
     def _owned_or_leased(self) -> Self:

@@ -15,7 +15,7 @@ PARTS = (
     "quality",
     "other",
 )
-"""Parts of a price, in the order of dispatch sheet section 4; they sum to the total."""
+"""Parts of a price, in the order in which they are shown; they sum to the total."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

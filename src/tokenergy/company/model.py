@@ -6,6 +6,7 @@ from typing import Literal
 
 from tokenergy.company.accelerator import SourceKind
 from tokenergy.errors import InputError
+from tokenergy.units import BYTES_PER_GB
 
 WorkUnit = Literal["token", "image", "video_second"]
 """What a request asks for."""
@@ -99,7 +100,7 @@ class LanguageModel:
         return (
             self.kv_full_bytes_per_token * tokens_count
             + self.kv_slide_bytes_per_token * sliding_count
-        ) / 1e9
+        ) / BYTES_PER_GB
 
     def at_precision(self, bytes_per_weight: float) -> "LanguageModel":
         """Return the same model with weights of another width (2 BF16, 1 FP8)."""

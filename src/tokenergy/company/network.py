@@ -4,11 +4,12 @@ import math
 from typing import Final
 
 from tokenergy.company.site import Network, Region, Site
+from tokenergy.units import EARTH_RADIUS_KM
 
-EARTH_RADIUS_KM: Final = 6371.0
 RTT_BASE_MS: Final = 5.0
 RTT_MS_PER_100_KM: Final = 1.4
-"""Simulator sheet, section 7: a guess, far too kind between America and Asia."""
+"""Both are guesses, and far too kind between America and Asia: medians between clouds are 70 ms
+from Europe to the United States, but 230 to 240 from there to Asia (Persico et al., 2016)."""
 
 
 def distance_km(region: Region, site: Site) -> float:

@@ -1,8 +1,9 @@
 """The base of everything that a company file can say."""
 
 import re
+from collections.abc import Iterable
 from datetime import UTC, date, datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
@@ -17,7 +18,6 @@ class Noun(BaseModel):
         extra="forbid",
         allow_inf_nan=False,
         use_attribute_docstrings=True,
-        hide_input_in_errors=False,
         validate_default=True,
     )
 
@@ -44,10 +44,10 @@ def midnight_utc(day: date) -> datetime:
     return datetime(day.year, day.month, day.day, tzinfo=UTC)
 
 
-def nearest_names(name: str, known: Any, *, count: int = 3) -> tuple[str, ...]:
+def nearest_names(name: str, known: Iterable[str], *, count: int = 3) -> tuple[str, ...]:
     """Return the known names that look most like `name`, best first."""
     from difflib import get_close_matches
 
-    by_lower = {str(item).lower(): str(item) for item in known}
+    by_lower = {item.lower(): item for item in known}
     hits = get_close_matches(name.lower(), list(by_lower), n=count, cutoff=0.4)
     return tuple(by_lower[hit] for hit in hits)

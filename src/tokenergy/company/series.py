@@ -17,7 +17,7 @@ class FileSeries(Noun):
     time_column: str = "utc"
     """Name of the column of time stamps (or of elapsed seconds, see `elapsed_from`)."""
     time_zone: str = "UTC"
-    """IANA zone of stamps that carry none."""
+    """IANA zone of stamps that carry none: for those it must be stated, `UTC` too."""
     stamp: Literal["start", "end"] = "start"
     """Whether a stamp names the start or the end of its interval."""
     shift_h: float = 0.0

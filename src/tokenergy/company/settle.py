@@ -1,8 +1,8 @@
 """The bill: what a contract charges for a series of metered intervals.
 
 Written from the contract's own words and raw series, with loops, and sharing nothing with the
-program that decides: that both arrive at one amount is the test of each (contracts sheet,
-section 1). An amount above 0 is paid by the company, one below 0 is received.
+program that decides: that both arrive at one amount is the test of each. An amount above 0 is
+paid by the company, one below 0 is received.
 """
 
 import math

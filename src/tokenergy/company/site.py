@@ -77,7 +77,7 @@ class Site(Noun):
     facility_usd_per_kw: NonNegative | None = None
     """Building, cooling and grid works, per kW of import limit; only in full cost."""
     facility_life_y: Positive = 15.0
-    """Years over which the facility is written off (economics sheet, section 1)."""
+    """Years over which the facility is written off; 15 is an assumption."""
 
     @model_validator(mode="after")
     def _points_in_order(self) -> Self:
@@ -111,8 +111,8 @@ class Rtt(Noun):
 class Network(Noun):
     """What it costs, in time and money, to answer from far away.
 
-    Without a table, `rtt_ms = 5 + 1.4 x great-circle km / 100` (simulator sheet, section 7:
-    a guess, far too kind between America and Asia).
+    Without a table, `rtt_ms = 5 + 1.4 x great-circle km / 100`: a guess, and far too kind
+    between America and Asia.
     """
 
     rtt: tuple[Rtt, ...] = ()

@@ -22,6 +22,7 @@ class Tier(Noun):
 
     name: Name
     service_tier: Literal["priority", "default", "flex", "batch"]
+    """What APIs call such a promise; `priority` never waits. The limits below decide the rest."""
     ttft_limit_s: Positive
     """Time to first token (media: to the finished item), network included."""
     tpot_limit_s: Positive
@@ -77,11 +78,11 @@ class ArrivalShape(Noun):
     utc_offset_h: float = Field(ge=-12.0, le=14.0)
     """Local time of the users, hours ahead of UTC."""
     daily_swing_share: Share = 0.5
-    """Half the distance from the day's trough to its peak, over the mean."""
+    """How far a day swings about its mean: the peak rises by nearly this share."""
     weekend_share: NonNegative = 0.8
     """Weekend demand over weekday demand."""
     noise_share: Share = 0.05
-    """Standard deviation of the slow noise on top."""
+    """Standard deviation of the logarithm of the slow noise on top."""
 
 
 class Arrivals(Noun):

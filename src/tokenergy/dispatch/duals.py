@@ -27,7 +27,7 @@ from tokenergy.errors import SolverFailure
 FIRST_STEP_SHARE = 1e-3
 """First perturbation, as a share of the workload's own demand."""
 LEAST_STEP_SHARE = 1e-6
-"""Least perturbation, as a share of all demand in the interval."""
+"""Least perturbation, as a share of all demand in an interval: the window's mean, at least."""
 AGREEMENT_SHARE = 0.01
 """A dual and a quotient of optima, or two steps, that differ by less are one price."""
 KINK_SHARE = 0.001
@@ -73,7 +73,7 @@ class PartsOfPrice:
         self._world = world
         deployments = [world.deployments[r.deployment] for r in world.routes]
         self._own = np.array([not d.external for d in deployments])
-        self._at = np.array([min(r.deployment, own - 1) for r in world.routes])
+        self._at = np.array([min(r.deployment, own) for r in world.routes])
         self._site = np.array([max(0, d.site) for d in deployments])
         self._fleet = np.array([max(0, d.fleet) for d in deployments])
         self._gpus = np.array([float(d.gpus_count) for d in deployments])
@@ -110,7 +110,7 @@ class PartsOfPrice:
         waking = optimum.dual("waking")
         # Beyond the window nothing is asked for: the wake dual after its end is 0.
         later = waking[interval + 1] if interval + 1 < waking.shape[0] else 0.0 * waking[0]
-        wake = (waking[interval] - later) / step_h
+        wake = np.append((waking[interval] - later) / step_h, 0.0)  # no API is ever woken
         pue = optimum.window.pue[:, interval][self._site] * self._own
         energy_mwh = pue * (self._marginal + self._base)
         node_at, rent_at = node[self._site] * self._own, rent[self._site] * self._own
@@ -122,7 +122,7 @@ class PartsOfPrice:
             mw_rent=energy_mwh * rent_at,
             gpu_rent=self._gpus * (self._lease + fleet[self._fleet] * self._own) / self._rate
             + self._api_with_rent(optimum, interval),
-            wake=np.where(self._own, wake[self._at], 0.0) / self._rate,
+            wake=wake[self._at] / self._rate,
             network=self._network,
             quality=self._lost - np.where(self._floor_row >= 0, floor_dual, 0.0) * self._above,
             node_usd_per_mwh=node_at,
@@ -173,7 +173,9 @@ class PriceBoard:
             SolverFailure: if no step within reason gives an agreement.
         """
         asked = float(self.window.arrivals_mtok[workload, at])
-        least = LEAST_STEP_SHARE * float(self.window.arrivals_mtok[:, at].sum())
+        demand_mtok = self.window.arrivals_mtok[:, : self.window.live_count].sum(axis=0)
+        # In an hour that asks for nothing a step of its own size would drown in rounding.
+        least = LEAST_STEP_SHARE * float(max(demand_mtok[at], demand_mtok.mean()))
         first = max(FIRST_STEP_SHARE * asked, least, LEAST_STEP_SHARE)
         high, beyond, step = self._end(first, workload, at)
         low: float | None = None

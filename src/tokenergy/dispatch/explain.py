@@ -112,13 +112,15 @@ def _refused(world: World, optimum: Optimum) -> Iterator[Finding]:
         amount_mtok = float(refused_mtok[worst, workload])
         if not spec.must_serve or amount_mtok <= REFUSED_MTOK:
             continue
-        asked_mtok = float(optimum.window.arrivals_mtok[workload, worst])
+        mine = [i for i, r in enumerate(world.routes) if r.workload == workload]
+        served_mtok = float(optimum.value("serve")[worst, mine].sum())
+        asked_mtok = served_mtok + amount_mtok  # of work that may wait, what does not wait on
         when = world.moment(optimum.window.begin + worst).strftime("%Y-%m-%dT%H:%MZ")
         yield Finding(
             code="MUST_SERVE_REFUSED",
             path=f"workloads[{workload}]",
             value=f"{amount_mtok:.3f}",
-            limit=f"{asked_mtok - amount_mtok:.3f}",
+            limit=f"{served_mtok:.3f}",
             unit="Mtok",
             severity="warning",
             reason=(

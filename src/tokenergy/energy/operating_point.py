@@ -19,27 +19,26 @@ from tokenergy.energy.predict import (
     prefill_j_per_token,
 )
 from tokenergy.errors import DoesNotFit, InputError, SloUnreachable
-from tokenergy.units import J_PER_MWH, S_PER_H, TOKENS_PER_MTOK, W_PER_MW
+from tokenergy.units import J_PER_MWH, MS_PER_S, S_PER_H, TOKENS_PER_MTOK, W_PER_MW
 
 Bound = Literal["tpot", "kv", "batch", "media"]
 """What keeps the batch from growing: latency, cache, the engine's own limit, or nothing."""
 
-USABLE_MEMORY_SHARE: Final = 0.9
-"""Of the GPUs' memory, for weights and cache (energy sheet, section 5)."""
-
 BASE_SHARE: Final = 0.75
-"""Of the power at the operating point, there at any load (median of 103 configurations)."""
+"""Of the power at the operating point, there at any load: the median of 103 configurations of the
+ML.ENERGY benchmark v3, board power against output rate; 10 % of them lie below 0.61."""
 
 CONTAINER_START_S: Final = 30.0
 """Time to start a container before weights are read: a guess, of the order of read times."""
 
 WEIGHT_READ_GB_PER_S: Final = 2.0
-"""Read rate of weights per GPU: the low end of 2 to 5 GB/s (simulator sheet, section 7)."""
+"""Read rate of weights per GPU, a guess: the low end of 2 to 5 GB/s."""
 
 HOST_W_PER_GPU: Final = 150.0
-"""Host power while awake: 1.2 kW for 8 GPUs (EcoLogits; energy sheet, section 7)."""
+"""Host power while awake: 1.2 kW for 8 GPUs (EcoLogits)."""
 
 MOST_MEASURED_GPUS: Final = 8
+"""GPUs of the largest replica in the benchmark; above it everything is extrapolated."""
 
 MEASURED_INPUT_RATIO: Final = 250.0 / 641.0
 """Input per output token of the chat benchmark inside the fit (input length guessed)."""
@@ -76,7 +75,7 @@ class OperatingPoint:
     energy_tier: str
     low_share: float
     high_share: float
-    """The band: measured over predicted, 5th and 95th percentile (energy sheet, section 8)."""
+    """The band: measured over predicted, 5th and 95th percentile."""
     warnings: tuple[str, ...]
 
 
@@ -96,9 +95,8 @@ def language_operating_point(
     """Return the point of a language model on a replica of that many GPUs.
 
     The largest batch whose step keeps the TPOT limit and whose cache fits; power there is a
-    median share of TDP, three quarters of it base (energy sheet, section 5, "until the
-    simulator fills the table"). Prefill beyond the benchmark's mix is not in the figures; a
-    warning says when it matters.
+    median share of TDP, three quarters of it base. Prefill beyond the benchmark's mix is not in
+    the figures; a warning says when it matters.
 
     Args:
         input_tokens_count: mean uncached input of the workload, tokens.
@@ -155,7 +153,7 @@ def media_operating_point(
 ) -> OperatingPoint:
     """Return the point of an image or video model; a shape left out is the measured one.
 
-    Power is a median share of TDP, all base (energy sheet, section 5); every GPU holds all
+    Power is a median share of TDP, all base, since batch hardly matters; every GPU holds all
     weights (sequence parallelism).
 
     Raises:
@@ -211,7 +209,7 @@ def sequences_in_memory(
     Raises:
         DoesNotFit: if not even one does; it names the smallest count of GPUs that would do.
     """
-    usable_gb = USABLE_MEMORY_SHARE * accelerator.memory_gb
+    usable_gb = accelerator.usable_gb
     sequence_gb = model.kv_gb(tokens_count)
     room_gb = gpus_count * usable_gb - model.weights_gb
     if room_gb < sequence_gb:
@@ -240,8 +238,8 @@ def _largest_batch(
     alone_s = curve.step_s(1, power_w=power_w)
     if alone_s > tpot_limit_s:
         raise SloUnreachable(
-            f"{where}: one sequence alone takes {alone_s * 1e3:.1f} ms a token, above the "
-            f"TPOT limit of {tpot_limit_s * 1e3:.1f} ms"
+            f"{where}: one sequence alone takes {alone_s * MS_PER_S:.1f} ms a token, above the "
+            f"TPOT limit of {tpot_limit_s * MS_PER_S:.1f} ms"
         )
     most = int(min(cached_count, limit_count))
     within, beyond = 1, most + 1  # a step only grows with its batch
@@ -344,7 +342,7 @@ def _shape_warnings(model: MediaModel, *, height: int, width: int, frames: int) 
 
 
 def _refuse_media_too_large(model: MediaModel, accelerator: Accelerator) -> None:
-    usable_gb = USABLE_MEMORY_SHARE * accelerator.memory_gb
+    usable_gb = accelerator.usable_gb
     if model.weights_gb > usable_gb:
         raise DoesNotFit(
             f"model {model.model_id!r}: weights of {model.weights_gb:.1f} GB exceed the "

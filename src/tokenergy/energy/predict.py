@@ -45,8 +45,8 @@ def carried_over(
     """Return one accelerator's numbers scaled to another by data-sheet ratios.
 
     Weights, experts and cache scale with TDP over bandwidth, arithmetic with TDP over dense
-    BF16 rate, the overhead of a layer with TDP (energy sheet, section 5). Prefill and media
-    are arithmetic too; that part of the rule is ours, the sheet leaves them open.
+    BF16 rate, the overhead of a layer with TDP; prefill and media are arithmetic too. A rule of
+    our own that nothing was measured against.
     """
     tdp_ratio = target.tdp_w / source.tdp_w
     read_ratio = tdp_ratio * source.bandwidth_gb_per_s / target.bandwidth_gb_per_s
@@ -91,7 +91,13 @@ def language_curve(
     context_tokens_count: float,
     fp8_arithmetic: bool = True,
 ) -> EnergyCurve:
-    """Return the curve of a model on a replica of that many GPUs (energy sheet, section 2).
+    """Return the curve of a model on a replica of n GPUs.
+
+        b(B) = n layers c_layer overhead (1 + c_comm log2 n) + c_w W_shared + c_e W_experts(B)
+        a = c_f TFLOP x_flop_moe + c_kv KV
+
+    with weights and cache in GB; `overhead` is the product of x_moe, x_hybrid and x_fp8moe where
+    they apply.
 
     Args:
         context_tokens_count: mean context while decoding, input + output/2, tokens.
@@ -137,18 +143,20 @@ def expert_read_gb(model: LanguageModel, *, batch_count: float) -> float:
 
 
 def prefill_j_per_token(model: LanguageModel, coefficients: Coefficients) -> float:
-    """Return e_in: joules of one uncached input token, J (energy sheet, section 6).
+    """Return e_in: joules of one uncached input token, J.
 
-    Not validated against any measurement of prefill.
+    Compute-bound, with the coefficient of the diffusion fit; not validated against any
+    measurement of prefill.
     """
-    return 2.0 * model.active_b / 1000.0 * coefficients.c_pre_j_per_tflop
+    return token_tflop(model, fp8_arithmetic=False) * coefficients.c_pre_j_per_tflop
 
 
 def language_band(model: LanguageModel, *, fitted: bool) -> tuple[float, float]:
-    """Return the 5th and 95th percentile of measured over predicted (energy sheet, section 8).
+    """Return the 5th and 95th percentile of measured over predicted.
 
-    A model without measured relatives is wider by 1.3, an accelerator without a fit at least
-    half to double: both are guesses, and said to be.
+    Of the ML.ENERGY benchmark v3 by kind of model, one family of models held out at a time. A
+    model without measured relatives is wider by 1.3, an accelerator without a fit at least half
+    to double: both are guesses, and said to be.
     """
     low_share, high_share = 0.75, 1.36
     if model.architecture == "hybrid":

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from types import UnionType
 from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
+from zoneinfo import available_timezones
 
 from pydantic import BaseModel, Tag
 from pydantic_core import ErrorDetails
@@ -45,6 +46,11 @@ UNIT_WORDS: Final = {
     "mw": "MW", "mwh": "MWh", "kw": "kW", "kwh": "kWh", "w": "W", "usd": "USD", "mtok": "Mtok",
     "gpu": "GPU", "deg": "degrees", "c": "°C", "gb": "GB", "hour": "hour",
 }  # fmt: skip
+FORMS: Final = {
+    "day_ahead_at": ("a local time of day, hours and minutes", '"12:57", in quotes'),
+    "currency": ("the ISO code of a currency, three capital letters", "USD"),
+}
+"""Form and example of the texts that have one, by field."""
 RANGES: Final = {
     "greater_than": ("gt", ">"),
     "greater_than_equal": ("ge", ">="),
@@ -208,6 +214,9 @@ def _finding(error: ErrorDetails, where: _Where) -> Finding:
         key, sign = RANGES[kind]
         limit = f"{sign} {context[key]:g}"
         reason = f"{where.field} must be {limit}"
+        remedy = f"State it in {unit}, within its limit" if unit else "Correct the figure"
+        if unit == "share":
+            unit, remedy = "", "A share runs from 0 to 1: write 97 % as 0.97"
         return Finding(
             code="OUT_OF_RANGE",
             path=path,
@@ -215,7 +224,7 @@ def _finding(error: ErrorDetails, where: _Where) -> Finding:
             limit=limit,
             unit=unit,
             reason=reason,
-            remedy=f"State it in {unit}, within its limit" if unit else "Correct the figure",
+            remedy=remedy,
         )
     code, reason, remedy = _in_words(error, where, unit)
     return Finding(code=code, path=path, value=value, reason=reason, remedy=remedy)
@@ -242,8 +251,8 @@ def _in_words(error: ErrorDetails, where: _Where, unit: str) -> tuple[str, str, 
         if error.get("ctx", {})["pattern"] == NAME_PATTERN.pattern:
             reason = "a name is made of letters, digits, '.', '_' and '-'"
             return "BAD_NAME", reason, "Rename it: names appear in ledgers, metrics and files"
-        reason = f"{field} does not look like {error.get('ctx', {})['pattern']}"
-        return "BAD_FORMAT", reason, "Write it in that form"
+        form, example = FORMS.get(field, (error.get("ctx", {})["pattern"], ""))
+        return "BAD_FORMAT", f"{field} must be {form}", f"Write it like {example or form}"
     if kind == "string_too_short":
         return "EMPTY_TEXT", f"{field} is empty", f"Write a text for {field}"
     if kind == "string_too_long":
@@ -254,7 +263,10 @@ def _in_words(error: ErrorDetails, where: _Where, unit: str) -> tuple[str, str, 
         return _contradiction(error, field)
     if kind.startswith(("float", "int")):
         told = f": the unit ({unit}) is in the name" if unit else ""
-        return "WRONG_TYPE", f"{field or 'this'} must be a number", f"Write digits only{told}"
+        digits = "Write digits and a decimal point only"
+        return "WRONG_TYPE", f"{field or 'this'} must be a number", f"{digits}{told}"
+    if kind == "string_type":
+        return "WRONG_TYPE", f"{field or 'this'} must be a text", _shape_remedy(kind)
     reason = error["msg"][:1].lower() + error["msg"][1:]
     return "WRONG_TYPE", f"{field or 'the file'}: {reason}", _shape_remedy(kind)
 
@@ -273,9 +285,16 @@ def _contradiction(error: ErrorDetails, field: str) -> tuple[str, str, str]:
     said = error["msg"].removeprefix("Value error, ")
     if field == "time_zone":
         reason, _, near = said.partition(" (nearest: ")
-        return "UNKNOWN_TIME_ZONE", reason, f"Did you mean {near.rstrip(')')}?"
+        near = ", ".join(zones_of_city(str(error["input"]))) or near.rstrip(")")
+        return "UNKNOWN_TIME_ZONE", reason, f"Did you mean {near}?"
     reason, _, remedy = said.partition(": ")
     return "CONTRADICTION", reason, remedy[:1].upper() + remedy[1:] or "Make the two agree"
+
+
+def zones_of_city(name: str) -> list[str]:
+    """Return the time zones that end in the same city: `Europe/Chicago` is another continent."""
+    city = name.rpartition("/")[2].replace(" ", "_").lower()
+    return sorted(zone for zone in available_timezones() if zone.lower().endswith(f"/{city}"))
 
 
 def _missing(path: str, field: str, owner: Any) -> Finding:

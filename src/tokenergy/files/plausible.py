@@ -13,8 +13,12 @@ Quantity = Literal["price", "wind", "solar", "temperature", "profile", "rate", "
 
 LEAST_MEDIAN_USD_PER_MWH: Final = 1.0
 MOST_MEDIAN_USD_PER_MWH: Final = 1_000.0
+CENTS_MEDIAN_USD_PER_MWH: Final = 10.0
+"""Below it a price may be in cents per kWh; wet Nordic zones have been there for a year."""
 MOST_PRICE_USD_PER_MWH: Final = 20_000.0
 """Dispatch sheet, section 9: real markets touch 0 and 9,000."""
+LEAST_PEAK_SHARE: Final = 0.005
+"""A month in which no plant ever reached this share of its nameplate names it in kW."""
 SLACK_SHARE: Final = 0.05
 """How far a metered profile may lie outside 0 to 1: own use below, nameplates above."""
 COLDEST_C: Final = -60.0
@@ -57,7 +61,25 @@ def _price(values: FloatArray, *, grid: Grid, path: str, constant: bool) -> Iter
             unit="USD/MWh",
             reason="the median of the price's size is no market's: it is perhaps in "
             + ("USD/kWh" if low else "cents, or in another currency"),
-            remedy=f"State usd_per_unit ({1000 if low else 0.01:g} for example), or mend the file",
+            remedy="State a number in USD/MWh"
+            if constant
+            else f"State usd_per_unit, {1000 if low else 0.01:g} times what it is (1 if it is left "
+            "out), or mend the file",
+        )
+    elif not free and median < CENTS_MEDIAN_USD_PER_MWH:
+        yield Finding(
+            code="PRICE_LOW",
+            path=path,
+            value=f"{median:g}",
+            limit=f"{CENTS_MEDIAN_USD_PER_MWH:g}",
+            unit="USD/MWh",
+            reason="the median of the price's size is low for a market: it is perhaps in cents "
+            "per kWh",
+            remedy="Nothing, if it is meant; else state a number in USD/MWh"
+            if constant
+            else "Nothing, if it is meant; else state usd_per_unit, 10 times what it is (1 if it "
+            "is left out)",
+            severity="warning",
         )
     far = np.abs(values) > MOST_PRICE_USD_PER_MWH
     if far.any():
@@ -87,6 +109,18 @@ def _temperature(values: FloatArray, *, grid: Grid, path: str) -> Iterator[Findi
 
 
 def _profile(values: FloatArray, *, grid: Grid, path: str) -> Iterator[Finding]:
+    peak = float(values.max())
+    if 0.0 < peak < LEAST_PEAK_SHARE:
+        yield Finding(
+            code="UNIT_SLIP",
+            path=path,
+            value=f"{peak:g}",
+            limit=f"{LEAST_PEAK_SHARE:g}",
+            unit="share",
+            reason="the profile never comes near its nameplate: nameplate_mw is perhaps in kW",
+            remedy="State nameplate_mw in the unit of the column, MW",
+        )
+        return
     outside = (values < 0.0) | (values > 1.0)
     if not outside.any():
         return
@@ -105,11 +139,11 @@ def _profile(values: FloatArray, *, grid: Grid, path: str) -> Iterator[Finding]:
     yield Finding(
         code="PROFILE_CLIPPED",
         path=path,
-        value=f"{int(outside.sum())}",
-        limit=f"{SLACK_SHARE:g} beyond 0 and 1",
-        unit="intervals",
-        reason=f"the profile runs from {values.min():.4f} to {values.max():.4f} and is clipped "
-        "to 0 and 1",
+        value=f"{values.min():.4f} to {values.max():.4f}",
+        limit="0 to 1",
+        unit="share",
+        reason=f"{int(outside.sum())} values of the profile lie a little outside its nameplate "
+        "and are clipped to 0 and 1",
         remedy="Nothing, if that is own use or an old nameplate",
         severity="warning",
     )

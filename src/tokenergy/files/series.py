@@ -1,5 +1,6 @@
 """Every series that a company names, read and laid on one grid of time."""
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +21,9 @@ from tokenergy.files.plausible import Quantity, check_values, clipped
 from tokenergy.files.refusal import refuse
 from tokenergy.files.series_file import read_file_series
 from tokenergy.files.tables import Tables, numbers_of
+
+END_WORDS = frozenset({"end", "ending", "ends", "ended", "he", "bis", "to", "until"})
+"""Words in the name of a time column that speak of the end of an interval."""
 
 OnProgress = Callable[[str, int, int], None]
 """Told the path of the next series, how many are read, and of how many."""
@@ -154,6 +158,7 @@ def _values(want: _Wanted, reading: _Reading) -> FloatArray:
         _check_options(want, source)
         laid = read_file_series(source, reading.tables, grid=reading.grid, path=want.path)
         reading.findings.extend(laid.warnings)
+        reading.findings.extend(_end_unstated(want, source))
         reading.sources[want.path] = f"{source.file}, column {source.column}"
         if source.nameplate_mw is not None:
             return laid.values / source.nameplate_mw
@@ -199,6 +204,22 @@ def _check_options(want: _Wanted, source: FileSeries) -> None:
             value=f"{getattr(source, option):g}",
             reason=f"{option} is for {use}, and nothing would read it here",
             remedy=f"Remove {option}",
+        )
+
+
+def _end_unstated(want: _Wanted, source: FileSeries) -> Iterator[Finding]:
+    """Yield a warning where stamps are ends by the name of their column, and read as starts."""
+    words = set(re.split(r"[^a-z]+", source.time_column.lower()))
+    if "stamp" not in source.model_fields_set and words & END_WORDS:
+        yield Finding(
+            code="STAMP_UNSTATED",
+            path=f"{want.path}.time_column",
+            value=source.time_column,
+            limit="stamp: start (default)",
+            reason=f"the stamps of {source.file} are ends of their intervals by the name of their "
+            "column, and are read as starts: all values would be an interval late",
+            remedy="State stamp: end, or stamp: start if that is what they are",
+            severity="warning",
         )
 
 

@@ -86,7 +86,7 @@ def _rows(source: FileSeries, tables: Tables, *, grid: Grid, path: str) -> _Rows
             value=str(column[at])[:40],
             reason=f"{int(bad.sum())} cells of column {source.column!r} of {source.file} are "
             f"no numbers, the first at {stamp_text(int(stamps_us[at]))}",
-            remedy="Leave a cell empty if nothing was recorded",
+            remedy="Write numbers with a decimal point; leave a cell empty if nothing was recorded",
         )
     if source.zero_is_missing:
         values[values == 0.0] = np.nan
@@ -175,6 +175,8 @@ def _without_gaps(
     remedy = "Find the missing values, or state fill and a missing_limit_share that allows them"
     if allowed:
         remedy = "Find the missing values: the week before has none either"
+    elif count == grid.count:
+        remedy = f"Name another column than {source.column!r}: this one is empty all along"
     elif source.fill != "none":
         remedy = f"Find the missing values, or raise missing_limit_share above {share:.4f}"
     refuse(

@@ -9,6 +9,7 @@ import numpy as np
 
 from tokenergy.company.noun import nearest_names
 from tokenergy.company.series import FileSeries
+from tokenergy.files.faults import zones_of_city
 from tokenergy.files.grid import US_PER_H, US_PER_S, IntArray, since_epoch_us, stamp_text
 from tokenergy.files.refusal import refuse
 
@@ -100,7 +101,8 @@ def _zone(source: FileSeries, *, path: str) -> ZoneInfo | None:
     if "time_zone" not in source.model_fields_set:
         return None
     if source.time_zone not in available_timezones():
-        near = ", ".join(nearest_names(source.time_zone, available_timezones())) or "none"
+        city = zones_of_city(source.time_zone)
+        near = ", ".join(city or nearest_names(source.time_zone, available_timezones())) or "none"
         refuse(
             "UNKNOWN_TIME_ZONE",
             path=f"{path}.time_zone",
@@ -128,7 +130,8 @@ def _moment(cell: Any, *, row: int, path: str) -> datetime:
             path=path,
             value="" if cell is None else str(cell)[:40],
             reason=f"row {row} has no time stamp that we can read",
-            remedy="Write stamps like 2026-03-02T00:00Z, or state elapsed_from for seconds",
+            remedy="Write stamps in ISO form like 2026-03-02T00:00Z (year, month, day), or state "
+            "elapsed_from for seconds",
         )
     return when
 
@@ -173,5 +176,10 @@ def _refuse_skipped(source: FileSeries, *, row: int, cell: Any, path: str) -> No
         value=str(cell),
         limit=source.time_zone,
         reason=f"row {row} names an hour that the clocks of {source.time_zone} skip in spring",
-        remedy="Remove that row, or state the zone that the stamps are really in",
+        remedy="State the zone that the stamps are really in"
+        + (
+            "; if a stamp is the local start plus a step, name the column of starts instead"
+            if source.stamp == "end"
+            else ", UTC for example; or remove that row"
+        ),
     )

@@ -1,5 +1,6 @@
 """The balance of each site over time: sources above, other uses below, the price on the right."""
 
+from datetime import timedelta
 from typing import Any
 
 import altair as alt
@@ -14,11 +15,12 @@ from tokenergy.page.drawing import (
     titled,
     with_rows,
 )
-from tokenergy.page.rows import unique
+from tokenergy.page.rows import moment, unique
 from tokenergy.page.stated import Stated
 
 SOURCES = ("behind_the_meter_mw", "import_contract_mw", "import_rest_mw", "discharge_mw")
 HEADROOM_RATIO = 1.08
+DAY = timedelta(days=1)
 NEAR_RATIO = 1.5
 """An import limit further than so many times the highest stack is left out of its panel."""
 
@@ -43,12 +45,20 @@ def balance_chart(rows: Rows, *, stated: Stated) -> Any:
         names=[row["site"] for row in rows],
         title=titled(
             "Power by source and use, with its price",
-            stated.over(rows).subtitle(unit, "mean of each interval"),
+            stated.over(rows).subtitle(unit, f"mean of each {grain(rows)}"),
         ),
         spacing=alt.RowColnumber(row=52),
         columns=1,
     )
     return with_rows(chart, balance=reaching(rows))
+
+
+def grain(rows: Rows) -> str:
+    """Return what a row is the mean of: `page.rows.balance_rows` takes days over long horizons."""
+    first = next(iter(rows), None)
+    if first is None:
+        return "interval"
+    return "day" if moment(first["end"]) - moment(first["start"]) >= DAY else "interval"
 
 
 def reaching(rows: Rows) -> list[dict[str, Any]]:

@@ -20,6 +20,7 @@ from tokenergy.page.drawing import (
     usd_axis,
     with_rows,
 )
+from tokenergy.page.number import known
 from tokenergy.page.picture import chart_png, chart_svg
 from tokenergy.page.rows import unique, used_parts
 from tokenergy.page.stated import Stated
@@ -155,8 +156,16 @@ def ranked_chart(policies: Rows, spending: Rows, *, stated: Stated) -> Any:
     parts += [part for part in spent if part not in parts]  # grey, but there: bars sum to the cost
     names = {part.replace("_", " "): colour for part, colour in palette.SPENDING.items()}
     order = [row["label"] for row in policies]
-    axis = alt.Axis(labelLimit=220, ticks=False, domain=False, labelPadding=8)
     faint = alt.condition("datum.role == 'no headline'", alt.value(0.45), alt.value(1.0))
+    shares = [
+        _share_bars(field, title, colour, order, faint)
+        for field, title, colour in (
+            ("regret_share", "regret against the bound", palette.VERMILLION),
+            ("captured_share", "captured of the gap", palette.GREEN),
+        )
+        if any(known(row[field]) for row in policies)
+    ]
+    axis = alt.Axis(labelLimit=220, ticks=False, domain=False, labelPadding=8)
     cost = (
         alt.Chart(alt.NamedData(name="spending"))
         .transform_calculate(
@@ -180,19 +189,15 @@ def ranked_chart(policies: Rows, spending: Rows, *, stated: Stated) -> Any:
             ],
         )
         .transform_filter(alt.FieldOneOfPredicate(field="part", oneOf=parts))
-        .properties(width=WIDTH_PX - 620, height=alt.Step(30))
+        .properties(width=WIDTH_PX - 292 - 164 * len(shares), height=alt.Step(30))
     )
-    shares = [
-        _share_bars(field, title, colour, order, faint)
-        for field, title, colour in (
-            ("regret_share", "regret against the bound", palette.VERMILLION),
-            ("captured_share", "captured of the gap", palette.GREEN),
-        )
-    ]
     chart = alt.hconcat(cost, *shares, spacing=24).properties(
         title=titled(
-            "Policies: cost, regret, captured share",
-            stated.subtitle(stated.currency, "cost over the horizon; the bound knows the future"),
+            "Policies: cost, regret, captured share" if shares else "Policies: cost",
+            stated.subtitle(
+                stated.currency,
+                "cost over the horizon" + ("; the bound knows the future" if shares else ""),
+            ),
         )
     )
     return with_rows(chart, spending=spending, policies=policies)

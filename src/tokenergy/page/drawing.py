@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Any, Literal
 
 import altair as alt
 
@@ -11,6 +11,7 @@ from tokenergy.page.rows import moment, unique
 
 Rows = Sequence[Mapping[str, Any]]
 WIDTH_PX = 1000
+DAYS_BEYOND, WEEKS_BEYOND, MONTHS_BEYOND = (timedelta(days=count) for count in (3, 45, 120))
 """Width of a chart across the page; the page fits it to what it has."""
 
 
@@ -26,9 +27,14 @@ def titled(text: str, subtitle: str) -> alt.TitleParams:
 
 
 def hours_axis(rows: Rows) -> alt.X:
-    """Return an axis of UTC time: ticks are days where the rows span more than three of them."""
+    """Return an axis of UTC time: ticks are hours, days, weeks or months by what the rows span."""
     starts = [moment(row["start"]) for row in rows]
-    days = bool(starts) and max(starts) - min(starts) > timedelta(days=3)
+    span = max(starts) - min(starts) if starts else timedelta(0)
+    step: Literal["month", "week", "day"] = "day"
+    if span > MONTHS_BEYOND:
+        step = "month"
+    elif span > WEEKS_BEYOND:
+        step = "week"
     label = (
         "utchours(datum.value) == 0 ? utcFormat(datum.value, '%-d %b')"
         " : utcFormat(datum.value, '%H:%M')"
@@ -38,7 +44,7 @@ def hours_axis(rows: Rows) -> alt.X:
         labelExpr=label,
         labelOverlap="greedy",
         grid=False,
-        tickCount=alt.TimeIntervalStep(interval="day", step=1) if days else 8,
+        tickCount=alt.TimeIntervalStep(interval=step, step=1) if span > DAYS_BEYOND else 8,
     )
     return alt.X("start:T", scale=alt.Scale(type="utc"), axis=axis)
 

@@ -16,6 +16,9 @@ PARTS: Final = (
 )  # fmt: skip
 """Parts of a marginal cost in the order of `company.marginal.PARTS` (held equal by a test)."""
 
+LONGEST_BY_INTERVAL: Final = timedelta(days=45)
+"""A longer balance is drawn by the day: more hours than pixels are a smear."""
+
 SHOWN_DEMANDS_RATIO: Final = 4.0
 """A supply curve is drawn up to so many times the demand: far beyond it nobody looks."""
 
@@ -51,7 +54,8 @@ def balance_rows(balance: Sequence[Given], *, step_h: float) -> list[Row]:
 
     Sources equal uses: behind the meter + import + discharge = load + charge + export. What is
     taken beyond the power from behind the meter comes over the grid: it covers that part of
-    the import, and the rest of the import is a block or the market.
+    the import, and the rest of the import is a block or the market. Over a horizon longer than
+    `LONGEST_BY_INTERVAL` the rows are the means of days.
     """
     rows: list[Row] = []
     for given in balance:
@@ -65,8 +69,24 @@ def balance_rows(balance: Sequence[Given], *, step_h: float) -> list[Row]:
         row["import_contract_mw"] = round(covered, 4)
         row["import_rest_mw"] = round(row["import_mw"] - covered, 4)
         rows.append(row)
+    if rows and moment(rows[-1]["end"]) - moment(rows[0]["start"]) > LONGEST_BY_INTERVAL:
+        rows = day_means(rows)
     last = {row["site"]: row for row in rows}
     return rows + [row | {"start": row["end"]} for row in last.values()]
+
+
+def day_means(rows: Sequence[Row]) -> list[Row]:
+    """Return one row per site and day of UTC: the mean of each figure, from first to last."""
+    days: dict[tuple[str, str], list[Row]] = {}
+    for row in rows:
+        days.setdefault((row["site"], row["start"][:10]), []).append(row)
+    found = []
+    for mine in days.values():
+        figures = [name for name, value in mine[0].items() if isinstance(value, int | float)]
+        means = {name: sum(row[name] for row in mine) / len(mine) for name in figures}
+        rounded = {name: round(mean, 4) for name, mean in means.items()}
+        found.append(mine[0] | rounded | {"end": mine[-1]["end"]})
+    return found
 
 
 def site_rows(balance: Sequence[Given], *, step_h: float) -> list[Row]:

@@ -6,6 +6,7 @@ from html import escape
 from typing import Any
 
 from tokenergy.page import charts, tables
+from tokenergy.page.balance import grain
 from tokenergy.page.data import ReportData
 from tokenergy.page.html import Section, figure, folded, paragraph
 from tokenergy.page.rows import (
@@ -24,6 +25,7 @@ from tokenergy.page.rows import (
     unique,
 )
 from tokenergy.page.stated import Stated, stated
+from tokenergy.units import H_PER_DAY
 
 OPEN_FINDINGS_COUNT = 12
 """So many warnings stand open; the rest are folded."""
@@ -199,6 +201,12 @@ def balance(data: ReportData) -> Section:
         f"Under {data.policy}. Sources stand above zero: power from behind the meter, the import "
         "(what a contract covers of it, and the rest: block or market), discharge. Charge and "
         "export stand below. Zero of the price is at the same height as zero of the power."
+        + (
+            " Over so many days each point is the mean of a day; peaks, hours at the limit and "
+            "the dearest hour stand in the table, and every hour in the ledger of a simulation."
+            if grain(rows) == "day" and step_h < H_PER_DAY
+            else ""
+        )
     )
     body += figure(
         "balance",

@@ -6,7 +6,7 @@ near places hear almost the same and far ones nothing in common; and what a plac
 depend on which other places are asked for. In time, each channel is an autoregression of second
 order, started anew for every calendar year at a fixed lead before it, so that an hour has the
 same value in every window that holds it. At New Year the two chains differ by
-exp(-LEAD_H / memory), at most 2 % of a standard deviation.
+exp(-LEAD_HOURS / memory), at most 2 % of a standard deviation.
 """
 
 from collections.abc import Sequence
@@ -18,8 +18,8 @@ import numpy as np
 
 from tokenergy.errors import InputError
 from tokenergy.synthetic.hours import Floats, Hours, split_by_year
+from tokenergy.units import EARTH_RADIUS_KM
 
-EARTH_RADIUS_KM: Final = 6371.0
 STATIONS_COUNT: Final = 1024
 """Stations on a Fibonacci lattice: about 700 km from one to the next."""
 REACH_KM: Final = 700.0

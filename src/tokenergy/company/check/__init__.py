@@ -2,8 +2,10 @@
 
 from tokenergy.company.catalogue import Catalogue
 from tokenergy.company.check.models import check_models
+from tokenergy.company.check.money import check_money
 from tokenergy.company.check.names import check_names
 from tokenergy.company.check.power import check_power
+from tokenergy.company.check.proportion import check_proportion
 from tokenergy.company.check.reach import check_reach
 from tokenergy.company.check.sizes import check_sizes
 from tokenergy.company.check.span import check_span
@@ -25,6 +27,8 @@ def check_company(company: Company | Parts, catalogue: Catalogue) -> tuple[Findi
         *check_span(parts),
         *check_names(parts),
         *check_sizes(parts),
+        *check_proportion(parts),
+        *check_money(parts),
         *check_power(parts),
         *check_models(parts, catalogue),
         *check_reach(parts),

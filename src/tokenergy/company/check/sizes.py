@@ -43,7 +43,7 @@ BOUNDS: Final[dict[str, tuple[Bound, ...]]] = {
     "models": (("wake_s", 0.0, 86_400.0, "s", "ms"),),
     "tiers": (
         ("ttft_limit_s", 0.0, 86_400.0, "s", "ms"),
-        ("tpot_limit_s", 0.0, 60.0, "s", "ms"),
+        ("tpot_limit_s", 0.0, 10.0, "s", "ms"),
         ("deadline_s", 0.0, 31 * 86_400.0, "s", "ms"),
         ("price_usd_per_mtok", 0.0, 1e4, "USD/Mtok", "USD per item"),
         ("value_usd_per_mtok", 0.0, 1e5, "USD/Mtok", "USD per item"),
@@ -90,6 +90,15 @@ def check_sizes(parts: Parts) -> Iterator[Finding]:
                 "power and capacity is perhaps in kW or kWh",
                 remedy="State power_mw in MW and capacity_mwh in MWh",
             )
+
+
+def plausible(section: str, field: str, item: Any) -> bool:
+    """Tell whether a figure alone is plausible, so that only its neighbours speak against it."""
+    return all(
+        least <= abs(getattr(item, field)) <= most
+        for name, least, most, *_ in BOUNDS[section]
+        if name == field
+    )
 
 
 def _outside(path: str, item: Any, bound: Bound) -> Iterator[Finding]:
