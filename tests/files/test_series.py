@@ -9,7 +9,8 @@ import pytest
 from tokenergy.company.company import Company
 from tokenergy.company.finding import Finding
 from tokenergy.company.inputs import Inputs
-from tokenergy.files.series import read_inputs
+from tokenergy.company.series import FileSeries
+from tokenergy.files.series import _told, read_inputs
 
 HOURS = 9 * 24
 Answer = tuple[Inputs | None, tuple[Finding, ...]]
@@ -63,7 +64,7 @@ def test_a_constant_fills_the_grid(clean: dict[str, Any]) -> None:
     assert inputs.lengths["chat"].output_tokens == 200
     assert inputs.synthetic == ()
     assert inputs.sources == {
-        "sites[0].market.price": "constant 45",
+        "sites[0].market.price": "constant 45, market zone PJM",
         "workloads[0].arrivals": "constant 100 requests/s",
     }
 
@@ -276,7 +277,8 @@ def test_the_feed_fills_price_weather_profile_and_demand(clean: dict[str, Any]) 
         "contracts[1].profile",
         "workloads[0].arrivals",
     )
-    assert inputs.sources["sites[0].market.price"] == "synthetic price of zone texas, seed 1"
+    told = "synthetic price of zone texas, seed 1, market zone PJM"
+    assert inputs.sources["sites[0].market.price"] == told
     assert inputs.price_usd_per_mwh["virginia"].shape == (HOURS,)
     assert inputs.profile_share["ppa"].max() <= 1.0
     assert inputs.requests_per_s["chat"].mean() == pytest.approx(100.0, rel=0.1)
@@ -380,3 +382,8 @@ def test_real_lengths(clean: dict[str, Any], shared_data: Path) -> None:
     lengths = made(read(clean, shared_data)).lengths["chat"]
     assert lengths.input_tokens == pytest.approx(1155, abs=1)
     assert lengths.output_tokens == pytest.approx(211, abs=1)
+
+
+def test_a_source_tells_its_rate_and_where_the_rate_comes_from() -> None:
+    source = FileSeries(file="p.csv", column="eur", usd_per_unit=1.08, rate_note="ECB mean of 2023")
+    assert _told(source) == "p.csv, column eur, 1.08 USD per unit (ECB mean of 2023)"

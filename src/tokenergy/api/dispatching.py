@@ -44,6 +44,13 @@ class DispatchPlan:
     deployments: tuple[Row, ...]
     workloads: tuple[Row, ...]
 
+    def __str__(self) -> str:
+        """Say in a line what the plan holds."""
+        return (
+            f"{self.heading['company']}: dispatch of {self.hours_h:g} h from "
+            f"{self.start:%Y-%m-%dT%H:%MZ}, {self.objective_usd:,.0f} USD"
+        )
+
     def to_dict(self) -> Row:
         """Return the plan as one JSON-ready object; keys carry units."""
         return self.heading | {

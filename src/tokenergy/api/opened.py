@@ -85,6 +85,7 @@ class OpenCompany:
                 "step_h": horizon.step_h,
             },
             "synthetic": list(self.synthetic),
+            "sources": dict(self.inputs.sources),
             "warnings": [finding.to_dict() for finding in self.warnings],
         }
 

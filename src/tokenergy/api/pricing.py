@@ -1,6 +1,6 @@
 """The board: what a token costs at each site now and in the next hours, in parts."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -47,6 +47,7 @@ class Board:
         message: what power is worth here, in a sentence.
         mw_binds_h: site-hours of the window in which megawatts bind.
         values: what half and double the value of each tier would change in the window.
+        energy_notes: what is extrapolated in the joules behind it, by workload and deployment.
     """
 
     heading: dict[str, Any]
@@ -57,6 +58,14 @@ class Board:
     message: str
     mw_binds_h: float
     values: tuple[ValueChange, ...]
+    energy_notes: tuple[dict[str, str], ...]
+
+    def __str__(self) -> str:
+        """Say in two lines what the board holds."""
+        return (
+            f"{self.heading['company']}: {len(self.prices)} prices of {self.hours_h:g} h from "
+            f"{self.start:%Y-%m-%dT%H:%MZ}\n{self.message}"
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return the board as one JSON-ready object; keys carry units."""
@@ -67,6 +76,7 @@ class Board:
             "message": self.message,
             "mw_binds_h": self.mw_binds_h,
             "full_cost": self.full.to_dict(),
+            "energy_notes": list(self.energy_notes),
             "value_changes": [change.to_dict() for change in self.values],
             "prices": [row.to_dict() for row in self.prices],
         }
@@ -125,6 +135,7 @@ def price(
         full=full,
         message=full.sentence(mw_binds_h=binds_h),
         mw_binds_h=binds_h,
+        energy_notes=tuple(_energy_notes(world)),
         values=value_changes(
             world, window, state, board.optimum, _reporter(on_progress, "half and double values")
         ),
@@ -133,6 +144,17 @@ def price(
 
 def _reporter(on_progress: Progress | None, what: str) -> Callable[[int, int], None] | None:
     return None if on_progress is None else partial(on_progress, what)
+
+
+def _energy_notes(world: World) -> Iterator[dict[str, str]]:
+    """Yield what the joules of each route rest on beyond what was measured."""
+    for route in world.routes:
+        for note in route.energy_notes:
+            yield {
+                "workload": world.workloads[route.workload].name,
+                "deployment": world.deployments[route.deployment].name,
+                "note": note,
+            }
 
 
 def mw_binds_h(optimum: Optimum) -> float:

@@ -57,6 +57,10 @@ class Simulation:
     split: Split | None
     ledger: Path | None
 
+    def __str__(self) -> str:
+        """Say in sentences what the simulation found."""
+        return "\n".join((str(self.heading["company"]), *self.lines()))
+
     def to_dict(self) -> dict[str, Any]:
         """Return the simulation as one JSON-ready object; keys carry units."""
         return (

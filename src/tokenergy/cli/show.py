@@ -75,6 +75,7 @@ def board(result: Board) -> None:
     _items_line(first)
     console.print()
     say(result.message, style="bold")
+    _energy_line(result)
     full = result.full
     if full.allocation_usd_per_mtok is not None:
         say(
@@ -85,6 +86,21 @@ def board(result: Board) -> None:
         )
     if full.missing:
         say(f"Not stated in the file, so not in it: {', '.join(full.missing)}.")
+
+
+def _energy_line(result: Board) -> None:
+    """Say how the joules are known, and how wide their band is where work runs."""
+    used = [row for row in result.prices if row.in_use and row.energy_mwh_per_mtok > 0.0]
+    if not used:
+        return
+    least = min(row.energy_low_share for row in used)
+    most = max(row.energy_high_share for row in used)
+    notes = len({note["note"] for note in result.energy_notes})
+    more = f"; {notes} notes on what is extrapolated are in --json" if notes else ""
+    say(
+        f"Joules are {used[0].energy_tier}: measurements lie between {least:g} and {most:g} times "
+        f"these in 9 of 10 cases{more}."
+    )
 
 
 def _moment(start: datetime) -> str:

@@ -35,6 +35,11 @@ class MarginalCost:
         share: part of the workload's tokens that go there in the optimum.
         within_replica_usd_per_mtok: price below a full replica, shown where fewer than 20
             replicas are awake; null elsewhere.
+        kappa_ratio: joules of an input token over joules of an output token: it splits a price
+            by kind of token.
+        energy_tier: how the joules are known: `modelled` until something was measured.
+        energy_low_share, energy_high_share: between these multiples of the modelled energy
+            measurements lie, 5th to 95th percentile.
         usd_per_item, usd_per_video_s: `high` for one image or clip, for one second of video.
     """
 
@@ -64,6 +69,10 @@ class MarginalCost:
     within_replica_usd_per_mtok: float | None
     usd_per_item: float | None
     usd_per_video_s: float | None
+    kappa_ratio: float
+    energy_tier: str
+    energy_low_share: float
+    energy_high_share: float
 
     def parts(self) -> dict[str, float]:
         """Return the parts by name, USD/Mtok."""

@@ -314,4 +314,8 @@ class PriceBoard:
             ),
             usd_per_item=per_item,
             usd_per_video_s=per_video_s,
+            kappa_ratio=route.kappa_ratio,
+            energy_tier=route.energy_tier,
+            energy_low_share=route.energy_low_share,
+            energy_high_share=route.energy_high_share,
         )

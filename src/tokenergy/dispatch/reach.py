@@ -234,6 +234,10 @@ def _route(
         rtt_ms=offer.rtt_ms,
         distance_km=offer.distance_km,
         kappa_ratio=point.input_output_cost_ratio_share,
+        energy_tier=point.energy_tier,
+        energy_low_share=point.low_share,
+        energy_high_share=point.high_share,
+        energy_notes=point.warnings,
     )
 
 

@@ -98,7 +98,9 @@ class Deployment:
 class Route:
     """A workload on a deployment within its latency.
 
-    `energy_mwh_per_mtok` below is at the racks of a full replica: before PUE.
+    Energy is at the racks, before PUE. `kappa_ratio` is joules of an input token over joules of
+    an output token. The band says between which multiples of the modelled energy measurements
+    lie, 5th to 95th percentile; the notes say what was extrapolated.
     """
 
     workload: int
@@ -111,6 +113,10 @@ class Route:
     rtt_ms: float
     distance_km: float
     kappa_ratio: float
+    energy_tier: str = "modelled"
+    energy_low_share: float = 1.0
+    energy_high_share: float = 1.0
+    energy_notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -38,6 +38,7 @@ class _Wanted:
     into: str
     source: Any
     quantity: Quantity
+    market: str = ""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -101,6 +102,7 @@ def _wanted(parts: Parts) -> Iterator[_Wanted]:
             into="price_usd_per_mwh",
             source=site.market.price,
             quantity="price",
+            market=site.market.zone,
         )
         if site.outdoor_c is not None:
             yield _Wanted(
@@ -137,6 +139,8 @@ def _read(want: _Wanted, reading: _Reading) -> None:
     except FindingsError as error:
         reading.findings.extend(error.findings)
         return
+    if want.market:
+        reading.sources[want.path] += f", market zone {want.market}"
     constant = not isinstance(want.source, FileSeries | SyntheticSeries)
     reading.findings.extend(
         check_values(values, want.quantity, grid=reading.grid, path=want.path, constant=constant)
@@ -159,12 +163,20 @@ def _values(want: _Wanted, reading: _Reading) -> FloatArray:
         laid = read_file_series(source, reading.tables, grid=reading.grid, path=want.path)
         reading.findings.extend(laid.warnings)
         reading.findings.extend(_end_unstated(want, source))
-        reading.sources[want.path] = f"{source.file}, column {source.column}"
+        reading.sources[want.path] = _told(source)
         if source.nameplate_mw is not None:
             return laid.values / source.nameplate_mw
         return laid.values * source.usd_per_unit
     reading.sources[want.path] = f"constant {source:g}"
     return np.full(reading.grid.count, float(source))
+
+
+def _told(source: FileSeries) -> str:
+    """Return where a series of a file comes from, with the rate that was put on it."""
+    text = f"{source.file}, column {source.column}"
+    if source.usd_per_unit != 1.0:
+        text += f", {source.usd_per_unit:g} USD per unit"
+    return f"{text} ({source.rate_note})" if source.rate_note else text
 
 
 def _synthetic_quantity(want: _Wanted, source: SyntheticSeries) -> Any:
