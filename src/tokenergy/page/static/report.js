@@ -67,10 +67,13 @@
     const before = views.get(name);
     if (before) before.finalize();
     let drawn = await embed(place, fitted(spec, guess));
-    const spare = room - place.querySelector("svg").getBoundingClientRect().width;
-    if (Math.abs(spare) > 4) {
+    let ratio = guess;
+    for (let tries = 0; tries < 3; tries += 1) {
+      const spare = room - place.querySelector("svg").getBoundingClientRect().width;
+      if (spare >= 0 && spare <= 6) break; // labels do not shrink with their chart: fit again
+      ratio = Math.max(least, ratio + (spare - 3) / plots);
       drawn.finalize();
-      drawn = await embed(place, fitted(spec, Math.max(least, guess + (spare - 2) / plots)));
+      drawn = await embed(place, fitted(spec, ratio));
     }
     views.set(name, drawn);
     const picture = place.querySelector("svg");
