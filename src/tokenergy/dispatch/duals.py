@@ -29,7 +29,7 @@ FIRST_STEP_SHARE = 1e-3
 LEAST_STEP_SHARE = 1e-6
 """Least perturbation, as a share of all demand in an interval: the window's mean, at least."""
 AGREEMENT_SHARE = 0.01
-"""A dual and a quotient of optima, or two steps, that differ by less are one price."""
+"""A dual and a quotient of optima that differ by more are not published as one price."""
 KINK_SHARE = 0.001
 """Agreement at which no kink within the step can hide a move of 1 %."""
 LEAST_USD_PER_MTOK = 1e-9
@@ -167,7 +167,7 @@ class PriceBoard:
     def ends(self, *, workload: int, at: int) -> PriceEnds:
         """Return both ends of a price by re-solving with a little more and a little less.
 
-        The step is halved until the dual agrees with the quotient of the two optima to 1 %.
+        The step is halved until the dual agrees with the quotient of the two optima to 0.1 %.
 
         Raises:
             SolverFailure: if no step within reason gives an agreement.

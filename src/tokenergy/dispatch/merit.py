@@ -76,7 +76,7 @@ class RoundRobin:
         self._intervals = Intervals(world)
         values = [load.value_usd_per_mtok for load in world.workloads]
         self._turns = sorted(range(len(values)), key=lambda work: (-values[work], work))
-        self._groups = [_lane_groups(world, self._intervals.lanes, work) for work in self._turns]
+        self._groups = [_lane_groups(self._intervals.lanes, work) for work in self._turns]
         self._capacity_mtok = [_capacity_mtok(world, lane) for lane in self._intervals.lanes]
 
     def decide(self, at: int, state: State) -> Action:
@@ -156,7 +156,7 @@ class Static:
         return self._intervals.close(best, power_mw, at=at, state=state, source=self.name)
 
 
-def _lane_groups(world: World, lanes: tuple[Lane, ...], work: int) -> list[list[Lane]]:
+def _lane_groups(lanes: tuple[Lane, ...], work: int) -> list[list[Lane]]:
     """Return a workload's lanes: the best model of each fleet, the other models, the APIs."""
     mine = [lane for lane in lanes if lane.workload == work]
     best: dict[int, Lane] = {}

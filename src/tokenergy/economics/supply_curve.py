@@ -38,14 +38,14 @@ def supply_curve(world: World, *, workload: int, at: int) -> tuple[Segment, ...]
     the workload would see alone. Power enters as the site's own energy curve has it: what would
     be sold at its resale value, what would be curtailed at its strike, what contracts do not
     deliver at the purchase price up to the import limit (contracts sheet, section 2). Where
-    models share a fleet, the one asked for stands on the curve.
+    models share a fleet, the best that the workload reaches stands on the curve.
 
     Args:
         world: the company as arrays.
         workload: index of the workload.
         at: index of the interval in the world.
     """
-    asked, costs = _asked_model(world, workload), EnergyCosts(world)
+    asked, costs = _best_model(world, workload), EnergyCosts(world)
     lost_usd = quality_loss_usd_per_mtok(world)
     mine = [(r, float(usd)) for r, usd in zip(world.routes, lost_usd, strict=True)]
     mine = [(r, usd) for r, usd in mine if r.workload == workload]
@@ -86,7 +86,7 @@ def supply_curve(world: World, *, workload: int, at: int) -> tuple[Segment, ...]
     return tuple(segments)
 
 
-def _asked_model(world: World, workload: int) -> str:
+def _best_model(world: World, workload: int) -> str:
     """Return the model of the best quality that the workload reaches on own fleets."""
     own = own_deployments(world)
     mine = [r for r in world.routes if r.workload == workload and r.deployment < own]
