@@ -11,6 +11,8 @@ KWH_PER_MWH: Final = 1e3
 TOKENS_PER_MTOK: Final = 1e6
 BYTES_PER_GB: Final = 1e9
 H_PER_YEAR: Final = 8760.0
+MONTHS_PER_YEAR: Final = 12.0
+H_PER_MONTH: Final = H_PER_YEAR / MONTHS_PER_YEAR
 MS_PER_S: Final = 1e3
 NANO_USD_PER_USD: Final = 1e9
 MICROJOULES_PER_J: Final = 1e6
@@ -51,6 +53,16 @@ SUFFIXES: Final = frozenset(
         "usd_per_h",
         "usd_per_year",
         "usd_per_unit",
+        "usd_per_month",
+        "usd_per_user",
+        "usd_per_user_month",
+        "usd_per_user_year",
+        "usd_per_clip",
+        "usd_per_day",
+        "mtok_per_user_month",
+        "month",
+        "months",
+        "per_month",
         "items_per_request",
         "s_per_item",
         "usd_per_mwh_discharged",

@@ -5,8 +5,10 @@ from pydantic import Field
 from tokenergy.company.battery import Battery
 from tokenergy.company.contract import Contract
 from tokenergy.company.fleet import ExternalApi, Fleet, Model
+from tokenergy.company.growth import Growth
 from tokenergy.company.horizon import Horizon
-from tokenergy.company.noun import Noun, Positive, Share
+from tokenergy.company.noun import Name, Noun, Positive, Share
+from tokenergy.company.restraint import Restraint
 from tokenergy.company.site import Network, Region, Site
 from tokenergy.company.tier import Tier, Workload
 
@@ -43,5 +45,11 @@ class Company(Noun):
     models: tuple[Model, ...] = Field(min_length=1)
     tiers: tuple[Tier, ...] = Field(min_length=1)
     workloads: tuple[Workload, ...] = Field(min_length=1)
+    restraint: tuple[Restraint, ...] = ()
+    """Limits that `economics` holds against what the tiers do today."""
+    growth: Growth | None = None
+    """The path of users; null: no path is drawn."""
+    presets: tuple[Name, ...] = ()
+    """Published figures of others to show beside our own, by name; never used as defaults."""
     history_days: Positive = 28.0
     """Days of series before the horizon that policies learn from; at least 7."""

@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 
 from tokenergy.company.noun import Name, NonNegative, Noun, Positive, Share
 from tokenergy.company.series import LengthsFile, SeriesSource
+from tokenergy.company.users import TopTenthShare, Users
 
 
 class ConversionValue(Noun):
@@ -37,6 +38,8 @@ class Tier(Noun):
     """What the user pays per Mtok of output; exactly one price is stated, 0 for free."""
     price_usd_per_request: NonNegative | None = None
     """What the user pays per request."""
+    price_usd_per_user_month: NonNegative | None = None
+    """What a user pays per month, however much is asked for; needs `users`."""
     value_usd_per_mtok: NonNegative | None = None
     """What serving is worth per Mtok; exactly one form of value is stated."""
     value_usd_per_request: NonNegative | None = None
@@ -45,6 +48,26 @@ class Tier(Noun):
     """Worth what is paid for it."""
     from_conversion: ConversionValue | None = None
     """Worth the conversions it brings."""
+    value_top_tenth_share: TopTenthShare | None = None
+    """Part of the tier's value that the most valuable tenth of its requests holds; null: every
+    request is worth the same."""
+    users: Users | None = None
+    """Who holds the tier; null: it does not grow with users, and has no margin by user."""
+    fixed_usd_per_year: NonNegative = 0.0
+    """Staff and contracts for this tier alone, only in full cost."""
+
+    @property
+    def is_free(self) -> bool:
+        """Whether its users pay nothing."""
+        return not any(self._prices)
+
+    @property
+    def _prices(self) -> tuple[float | None, ...]:
+        return (
+            self.price_usd_per_mtok,
+            self.price_usd_per_request,
+            self.price_usd_per_user_month,
+        )
 
     @model_validator(mode="after")
     def _one_value_and_one_price(self) -> Self:
@@ -60,12 +83,14 @@ class Tier(Noun):
                 f"a tier states exactly one value, this one states {stated}: value_usd_per_mtok, "
                 "value_usd_per_request, value: from_price, or from_conversion"
             )
-        prices = sum(p is not None for p in (self.price_usd_per_mtok, self.price_usd_per_request))
+        prices = sum(price is not None for price in self._prices)
         if prices != 1:
             raise ValueError(
-                f"a tier states exactly one price, this one states {prices}: "
-                "price_usd_per_mtok or price_usd_per_request (0 for a free tier)"
+                f"a tier states exactly one price, this one states {prices}: price_usd_per_mtok, "
+                "price_usd_per_request or price_usd_per_user_month (0 for a free tier)"
             )
+        if self.price_usd_per_user_month is not None and self.users is None:
+            raise ValueError("a price per user and month needs users: {count: ...}")
         if self.service_tier == "priority" and self.deadline_s:
             raise ValueError("service_tier priority never waits: deadline_s must be 0")
         return self

@@ -64,6 +64,22 @@ class Parts:
         return self.energy + self.mw_rent + self.gpu_rent + self.wake + self.network + self.quality
 
 
+def asked_usd_per_mtok(world: World, optimum: Optimum, at: int) -> FloatArray:
+    """Return what one Mtok more of each workload costs in interval `at` of a solved window [W].
+
+    The dual of its demand, and for work that may wait also the rents of the limits that one Mtok
+    more would widen: what may still wait at the end of each interval up to its deadline. Where
+    the price is an interval this is a point of it; `PriceBoard.ends` tells both ends.
+    """
+    price: FloatArray = optimum.dual("demand")[at].copy()
+    rents = np.minimum(0.0, optimum.reduced("backlog"))
+    for workload, load in enumerate(world.workloads):
+        if load.defer_count:
+            waits = waiting_intervals(world, optimum.window, at=at, workload=workload)
+            price[workload] += float(rents[waits.start : waits.stop, workload].sum())
+    return price
+
+
 class PartsOfPrice:
     """Splits the duals of a window into parts; holds what does not change between windows."""
 

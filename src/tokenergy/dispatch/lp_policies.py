@@ -1,5 +1,8 @@
 """The policies that solve the program: model-predictive dispatch, and the clairvoyant bound."""
 
+from dataclasses import replace
+
+from tokenergy.dispatch.duals import asked_usd_per_mtok
 from tokenergy.dispatch.forecast import Forecaster
 from tokenergy.dispatch.solve import Optimum, WindowModel, solve_horizon
 from tokenergy.dispatch.world import Action, State, World
@@ -25,8 +28,8 @@ class Mpc:
         self._model: WindowModel | None = None
 
     def decide(self, at: int, state: State) -> Action:
-        """Return the first interval of the window's optimum."""
-        return self.plan(at, state).action(0, self.name)
+        """Return the first interval of the window's optimum, and its prices."""
+        return _priced(self._world, self.plan(at, state), 0, self.name)
 
     def plan(self, at: int, state: State) -> Optimum:
         """Return the whole window's optimum, as believed at `at`.
@@ -58,5 +61,11 @@ class Clairvoyant:
         self.optimum = solve_horizon(world)
 
     def decide(self, at: int, state: State) -> Action:
-        """Return what the bound does in interval `at`."""
-        return self.optimum.action(at - self._world.first, self.name)
+        """Return what the bound does in interval `at`, and its prices."""
+        return _priced(self._world, self.optimum, at - self._world.first, self.name)
+
+
+def _priced(world: World, optimum: Optimum, at: int, source: str) -> Action:
+    """Return what an optimum does in an interval, with what one Mtok more would cost."""
+    asked = asked_usd_per_mtok(world, optimum, at)
+    return replace(optimum.action(at, source), asked_usd_per_mtok=asked)

@@ -23,7 +23,7 @@ from tokenergy.energy.operating_point import (
     media_operating_point,
 )
 from tokenergy.errors import DoesNotFit, SloUnreachable
-from tokenergy.units import BYTES_PER_GB, MS_PER_S, S_PER_H, TOKENS_PER_MTOK
+from tokenergy.units import BYTES_PER_GB, H_PER_MONTH, MS_PER_S, S_PER_H, TOKENS_PER_MTOK
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -316,26 +316,12 @@ def _workload_spec(
     """Resolve value and price of a workload's tier per Mtok (dispatch sheet, section 1)."""
     tier = _tier(company, workload)
     asked = _by_name(company.models, workload.ladder[0])
-    tokens_per_item: float | None = None
-    video_s: float | None = None
-    if asked.shape is not None:
-        shape = asked.shape
-        tokens_per_item = latent_tokens(
-            catalogue.media_model(asked.catalogue),
-            height=shape.height,
-            width=shape.width,
-            frames=shape.frames,
-        )
-        tokens = tokens_per_item * workload.items_per_request
-        video_s = shape.frames / shape.fps if shape.fps else None
-    else:
-        tokens = _lengths(workload, inputs).output_tokens
+    shape = asked.shape
+    video_s = shape.frames / shape.fps if shape is not None and shape.fps else None
+    tokens_per_item = _tokens_per_item(asked, catalogue)
+    tokens = _tokens_per_request(company, inputs, catalogue, workload)
     requests_per_mtok = TOKENS_PER_MTOK / tokens
-    price = (
-        tier.price_usd_per_mtok
-        if tier.price_usd_per_mtok is not None
-        else (tier.price_usd_per_request or 0.0) * requests_per_mtok
-    )
+    price = _price_usd_per_mtok(company, inputs, catalogue, tier, requests_per_mtok)
     return WorkloadSpec(
         name=workload.name,
         tier=tier.name,
@@ -350,6 +336,52 @@ def _workload_spec(
         tokens_per_item_count=tokens_per_item,
         video_s_per_item=video_s,
     )
+
+
+def _tokens_per_item(model: Model, catalogue: Catalogue) -> float | None:
+    """Return the latent tokens of an item of a media model; None for a language model."""
+    if model.shape is None:
+        return None
+    return latent_tokens(
+        catalogue.media_model(model.catalogue),
+        height=model.shape.height,
+        width=model.shape.width,
+        frames=model.shape.frames,
+    )
+
+
+def _tokens_per_request(
+    company: Company, inputs: Inputs, catalogue: Catalogue, workload: Workload
+) -> float:
+    """Return the output tokens of a request: text, or the latent tokens of its items."""
+    item = _tokens_per_item(_by_name(company.models, workload.ladder[0]), catalogue)
+    if item is None:
+        return _lengths(workload, inputs).output_tokens
+    return item * workload.items_per_request
+
+
+def _price_usd_per_mtok(
+    company: Company,
+    inputs: Inputs,
+    catalogue: Catalogue,
+    tier: Tier,
+    requests_per_mtok: float,
+) -> float:
+    """Return what a Mtok is paid; of a subscription its mean over all that its users ask for."""
+    if tier.price_usd_per_mtok is not None:
+        return tier.price_usd_per_mtok
+    if tier.price_usd_per_request is not None:
+        return tier.price_usd_per_request * requests_per_mtok
+    if tier.users is None or not tier.price_usd_per_user_month:
+        return 0.0
+    asked_mtok_per_h = 0.0
+    for workload in company.workloads:
+        if workload.tier == tier.name:
+            rate = inputs.requests_per_s[workload.name][inputs.history_count :].mean()
+            tokens = _tokens_per_request(company, inputs, catalogue, workload)
+            asked_mtok_per_h += float(rate) * S_PER_H * tokens / TOKENS_PER_MTOK
+    paid_usd_per_h = tier.users.count * tier.price_usd_per_user_month / H_PER_MONTH
+    return paid_usd_per_h / asked_mtok_per_h if asked_mtok_per_h > 0.0 else 0.0
 
 
 def _value_usd_per_mtok(tier: Tier, requests_per_mtok: float, price_usd_per_mtok: float) -> float:

@@ -286,6 +286,8 @@ class Action:
         take_mw: taken from as-produced contracts [C].
         charge_mw, discharge_mw: by battery [B].
         source: the policy that decided (a fallback names itself).
+        asked_usd_per_mtok: what one Mtok more of each workload costs, as the policy sees it [W];
+            None where it prices nothing.
     """
 
     serve_mtok: FloatArray
@@ -295,3 +297,4 @@ class Action:
     charge_mw: FloatArray
     discharge_mw: FloatArray
     source: str
+    asked_usd_per_mtok: FloatArray | None = None

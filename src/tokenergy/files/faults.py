@@ -27,8 +27,9 @@ EXACTLY_ONE: Final = {
         (
             "TIER",
             "PRICE",
-            ("price_usd_per_mtok", "price_usd_per_request"),
-            "State price_usd_per_mtok or price_usd_per_request, 0 for a free tier",
+            ("price_usd_per_mtok", "price_usd_per_request", "price_usd_per_user_month"),
+            "State price_usd_per_mtok, price_usd_per_request or price_usd_per_user_month, 0 for a "
+            "free tier",
         ),
     ),
     "fleets": (

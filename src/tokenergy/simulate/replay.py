@@ -1,6 +1,7 @@
 """Replay: a policy walked through the horizon, each action checked and then done."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
@@ -27,15 +28,21 @@ def replay(world: World, policy: Policy, *, on_progress: Progress | None = None)
     state = initial = State.initial(world)
     steps: list[Step] = []
     sources: list[str] = []
+    asked: list[FloatArray | None] = []
     for done, at in enumerate(world.horizon_indices(), start=1):
         action = policy.decide(at, _copied(state))
         step = mechanics.execute(at, state, action)
         steps.append(step)
         sources.append(action.source)
+        asked.append(action.asked_usd_per_mtok)
         state = step.after
         if on_progress is not None:
             on_progress(done, world.count)
-    return _laid_out(policy.name, initial, steps, tuple(sources))
+    priced = [prices for prices in asked if prices is not None]
+    return replace(
+        _laid_out(policy.name, initial, steps, tuple(sources)),
+        asked_usd_per_mtok=np.stack(priced, axis=1) if len(priced) == len(asked) else None,
+    )
 
 
 def _copied(state: State) -> State:

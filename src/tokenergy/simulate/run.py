@@ -29,6 +29,8 @@ class Run:
         import_mwh, export_mwh: at the meter, net of each other [S, T].
         bought_mwh, sold_mwh: settled at the spot price, net of each other [S, T].
         sources: who decided each interval: the policy, or what it fell back to.
+        asked_usd_per_mtok: what one Mtok more of each workload cost, as the policy saw it then
+            [W, T]; None for a policy that prices nothing.
     """
 
     policy: str
@@ -49,6 +51,7 @@ class Run:
     bought_mwh: FloatArray
     sold_mwh: FloatArray
     sources: tuple[str, ...]
+    asked_usd_per_mtok: FloatArray | None = None
 
     @property
     def intervals_count(self) -> int:

@@ -1,0 +1,63 @@
+"""What has to be seen for a claim to hold: written down before the first run.
+
+Source: economics sheet, section 9. A threshold is changed only with a note here that names the
+old value and the reason. Those of T1 and of T3 were seen on a toy before: a PASS there is a
+regression, not evidence.
+"""
+
+from typing import Final
+
+DRAWS_COUNT: Final = 1_000
+"""Draws from the sourced ranges behind the share in which a sensitivity holds."""
+
+# T1: user scale -> cost, at ten million users
+SAAS_ELASTICITY_MOST_RATIO: Final = 0.05
+AI_ELASTICITY_LEAST_RATIO: Final = 0.8
+
+# T2: growth amplifies loss
+BREAK_EVEN_NEAR_SHARE: Final = 0.01
+"""The sign of dPi/dN flips within this share of the computed break-even conversion."""
+
+# T3: Sora
+PRODUCT_NEAR_SHARE: Final = 0.05
+"""Clips x cost per clip against the published loss per day."""
+PACK_USD_PER_CLIP: Final = 0.40
+"""What an extra clip sold for: break-even under the first estimate must lie above."""
+
+# T4: cost per token is won by energy
+MW_BOUND_SHARE: Final = 0.70
+"""Where megawatts bind, they cover this share of what is needed."""
+LEVER_SHARE: Final = 0.50
+"""Each lever is moved by this much up and down."""
+
+# T5: MW is the moat
+MW_TIGHTENED_SHARE: Final = 0.30
+"""The import limit of one site is cut by this share."""
+MW_RENT_LEAST_RATIO: Final = 3.0
+"""Mean MW rent in the hours in which the limit binds, over the mean price of power."""
+PRICE_ENDS_NEAR_SHARE: Final = 0.01
+"""The dual lies between both one-sided prices, give or take this share, in every hour."""
+
+# T7: decentralised geography
+GEOGRAPHY_CAPTURED_LEAST_SHARE: Final = 0.90
+"""Share of what foresight would save over the best single site; the saving must be above 0."""
+
+# T8: restraint
+RESTRAINT_MARGIN_LEAST_SHARE: Final = 0.10
+RESTRAINT_VALUE_LEAST_SHARE: Final = 0.95
+RESTRAINT_INTERVAL_SHARE: Final = 0.95
+"""Beats random dropping of as many tokens outside this interval."""
+
+# T10: heavy tail
+TAIL_TOP_TENTH_SHARE: Final = 0.80
+"""Part of the tokens that the heaviest tenth asks for, where no ledger tells better."""
+UNPROFITABLE_AFTER_MOST_SHARE: Final = 0.0
+
+# T13: the duel
+DUEL_GAP_LEAST_USD: Final = 0.0
+"""The margin gap lies above this in every month before the rival's megawatts arrive."""
+
+# T14: zero-cost electricity
+LEASE_TODAY_USD_PER_GPU_HOUR: Final = 2.0
+"""A lease of an H100-class GPU: the free-power GPU price must lie above it. A round figure
+within the sourced range `lease_usd_per_gpu_hour`, which the draws use."""
