@@ -23,7 +23,7 @@ from worlds import (
 )
 
 from tokenergy.company.marginal import MarginalCost
-from tokenergy.dispatch.duals import PriceBoard
+from tokenergy.dispatch.duals import PriceBoard, asked_usd_per_mtok
 from tokenergy.dispatch.solve import WindowModel
 from tokenergy.dispatch.window import Window, true_window
 from tokenergy.dispatch.world import State, World
@@ -554,3 +554,20 @@ def test_work_that_only_somebody_elses_api_serves_has_a_price():
     (row,) = PriceBoard(made, true_window(made, begin=0, count=1), State.initial(made)).rows()
     assert row.in_use
     assert (row.total_usd_per_mtok, row.wake_usd_per_mtok) == (pytest.approx(3.0), 0.0)
+
+
+@settings(max_examples=15)
+@given(st.integers(0, 200))
+def test_the_price_of_asking_lies_between_both_ends(seed: int) -> None:
+    """Whatever waits and whatever binds: a little less, the dual, a little more."""
+    made = random_world(seed)
+    window = true_window(made, begin=made.first, count=made.count)
+    board = PriceBoard(made, window, State.initial(made))
+    for at in range(0, made.count, 5):
+        asked = asked_usd_per_mtok(made, board.optimum, at)
+        for workload in range(len(made.workloads)):
+            ends = board.ends(workload=workload, at=at)
+            slack = 1e-3 * abs(ends.high_usd_per_mtok) + 1e-6
+            assert asked[workload] <= ends.high_usd_per_mtok + slack
+            if ends.low_usd_per_mtok is not None:
+                assert asked[workload] >= ends.low_usd_per_mtok - slack

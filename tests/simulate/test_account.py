@@ -11,7 +11,12 @@ from worlds import battery, block, fleet, plain, random_world, take
 
 from tokenergy.dispatch.policies import make_policy
 from tokenergy.dispatch.world import World
-from tokenergy.simulate.account import BillsDiffer, account, constant_usd
+from tokenergy.simulate.account import (
+    BillsDiffer,
+    account,
+    constant_usd,
+    cost_usd_by_interval,
+)
 from tokenergy.simulate.bill import settle_run
 from tokenergy.simulate.replay import replay
 from tokenergy.simulate.run import Run
@@ -123,3 +128,14 @@ def test_no_policy_costs_less_than_the_clairvoyant() -> None:
     bound_usd = account(made, optimal(made)[0]).cost_usd
     for name in ("nearest", "static", "greedy", "greedy_battery", "mpc"):
         assert account(made, replay(made, make_policy(name, made))).cost_usd >= bound_usd - 1e-6
+
+
+@settings(max_examples=25)
+@given(SEEDS)
+def test_the_cost_by_interval_sums_to_the_cost(seed: int) -> None:
+    made = random_company(seed)
+    for policy in (Optimal(made), Refuser(made)):
+        run = replay(made, policy)
+        by_interval = cost_usd_by_interval(made, run)
+        assert by_interval.shape == (made.count,)
+        assert by_interval.sum() == pytest.approx(account(made, run).cost_usd, rel=1e-9, abs=1e-6)

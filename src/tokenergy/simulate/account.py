@@ -119,6 +119,22 @@ def power_usd(world: World, run: Run) -> dict[str, FloatArray]:
     return cost
 
 
+def cost_usd_by_interval(world: World, run: Run) -> FloatArray:
+    """Return the cost of a run by interval [T], USD; it sums to the account's cost.
+
+    The end valuation stands in the last interval.
+    """
+    value = np.array([load.value_usd_per_mtok for load in world.workloads])
+    wear = np.array([battery.cycle_usd_per_mwh_discharged for battery in world.batteries])
+    served = np.array([r.network_usd_per_mtok + r.api_usd_per_mtok for r in world.routes])
+    cost = np.sum(list(power_usd(world, run).values()), axis=0)
+    cost = cost + wear @ run.discharge_mwh + lease_usd_per_replica(world) @ run.awake
+    cost = cost + (served + quality_loss_usd_per_mtok(world)) @ run.serve_mtok
+    cost = cost + value @ run.refused_mtok
+    cost[-1] += np.sum(end_valuation_usd(world, run))
+    return np.asarray(cost)
+
+
 def spot_ids(world: World) -> tuple[str, ...]:
     """Return the id of each site's spot contract; worlds of arrays alone name it by site."""
     company = company_of(world)
