@@ -11,19 +11,23 @@ EXPORTED = [
     "Board",
     "Checked",
     "DispatchPlan",
+    "Economics",
     "Finding",
     "FindingsError",
     "OpenCompany",
     "Simulation",
+    "Thesis",
     "TokenergyError",
     "check",
     "dispatch",
+    "economics",
     "init_text",
     "load",
     "price",
     "report",
     "schema",
     "simulate",
+    "thesis",
 ]
 """A name that is added here is a promise; one that is taken away breaks somebody's program."""
 

@@ -121,6 +121,23 @@ def test_a_reserved_lease_is_sunk_and_an_on_demand_one_is_not() -> None:
     assert capital_rent(on_demand).gpu_usd_per_h == 0.0
 
 
+def test_staff_and_what_is_fixed_for_a_tier_stand_apart_and_are_never_unused() -> None:
+    """Staff of 876,000 and a tier's 438,000 USD a year are 100 and 50 USD an hour."""
+    plain = costs(company())
+    fixed = company(
+        money={"wacc_share": 0.09, "staff_usd_per_year": 876000.0},
+        tiers=[company().tiers[0].model_dump(exclude_none=True) | {"fixed_usd_per_year": 438000}],
+    )
+    full = costs(fixed)
+    assert (full.staff_usd, full.tier_fixed_usd) == (100.0, 50.0)
+    assert (plain.staff_usd, plain.tier_fixed_usd) == (0.0, 0.0)
+    assert full.other_usd == 150.0
+    assert full.allocation_usd == pytest.approx(plain.allocation_usd + 150.0, rel=1e-12)
+    assert full.unused_capacity_usd == pytest.approx(plain.unused_capacity_usd, rel=1e-12)
+    parts = capital_rent(fixed).total_usd_per_h - capital_rent(company()).total_usd_per_h
+    assert parts == pytest.approx(150.0)
+
+
 def test_no_tokens_have_no_cost_per_token() -> None:
     full = costs(company(), served_mtok=0.0)
     assert full.allocation_usd_per_mtok is None

@@ -9,7 +9,33 @@ from tokenergy.files.company_file import check_file
 BROKEN = Path(__file__).resolve().parents[2] / "examples" / "broken"
 
 EXPECTED: dict[str, list[tuple[int | None, str, str]]] = {
+    "audience_faults": [
+        (12, "OUT_OF_RANGE", "sites[0].import_limit_mw"),
+        (23, "USERS_IMPLAUSIBLE", "tiers[1].users.count"),
+        (23, "LIFETIME_ENDLESS", "tiers[1].users.churn_share_per_month"),
+        (23, "NO_PAYING_USERS", "tiers[1]"),
+        (28, "UNKNOWN_NAME", "restraint[0].tier"),
+        (29, "CONTRADICTION", "restraint[1]"),
+        (30, "UNKNOWN_NAME", "restraint[2].ladder[1]"),
+        (30, "LADDER_REPEATED", "restraint[2].ladder"),
+        (30, "CAP_WITHOUT_TAIL", "restraint[2].cap_ratio"),
+        (31, "RESTRAINT_TWICE", "restraint[3]"),
+        (31, "LADDER_MIXED", "restraint[3].ladder"),
+        (32, "OUT_OF_RANGE", "restraint[4].churn_share"),
+        (33, "PRIORITY_WAITS", "restraint[5].deadline_s"),
+        (36, "OUT_OF_RANGE", "growth.logistic.limit_ratio"),
+        (38, "LADDER_MIXED", "growth.model_mix[0].ladder"),
+        (39, "MIX_TWICE", "growth.model_mix[1]"),
+        (40, "UNKNOWN_NAME", "growth.model_mix[2].workload"),
+        (41, "UNKNOWN_NAME", "presets[2]"),
+        (41, "PRESET_CONFLICT", "presets[0]"),
+        (41, "PRESET_UNVERIFIED", "presets[0]"),
+        (41, "PRESET_UNVERIFIED", "presets[1]"),
+        (41, "PRESET_UNVERIFIED", "presets[0]"),
+    ],
     "empty": [(None, "FILE_EMPTY", "(file)")],
+    "growth_without_path": [(24, "GROWTH_WITHOUT_PATH", "growth")],
+    "growth_without_users": [(24, "GROWTH_WITHOUT_USERS", "growth")],
     "import_below_fixed_load": [(12, "IMPORT_BELOW_FIXED_LOAD", "sites[0].import_limit_mw")],
     "later_kind": [(16, "LATER_KIND", "contracts[1].kind")],
     "many_faults": [
@@ -33,11 +59,21 @@ EXPECTED: dict[str, list[tuple[int | None, str, str]]] = {
     "model_does_not_fit": [(19, "MODEL_DOES_NOT_FIT", "models[0].gpus_per_replica")],
     "naive_stamp": [(4, "NAIVE_TIMESTAMP", "horizon.start")],
     "ppa_outside_horizon": [(23, "CONTRACT_OUTSIDE_HORIZON", "contracts[1].end")],
+    "preset_of_other_money": [
+        (25, "PRESET_UNVERIFIED", "presets[1]"),
+        (25, "CURRENCY_MIXED", "presets[1]"),
+    ],
     "price_gap": [(11, "SERIES_GAP", "sites[0].market.price")],
+    "restraint_cap_without_tail": [(25, "CAP_WITHOUT_TAIL", "restraint[0].cap_ratio")],
+    "restraint_makes_priority_wait": [(25, "PRIORITY_WAITS", "restraint[0].deadline_s")],
+    "restraint_of_another_kind": [(26, "LADDER_MIXED", "restraint[0].ladder")],
     "tier_without_value": [(21, "TIER_WITHOUT_VALUE", "tiers[0]")],
+    "two_restraints_of_one_tier": [(26, "RESTRAINT_TWICE", "restraint[1]")],
     "two_sites_of_one_name": [(14, "DUPLICATE_NAME", "sites[1].name")],
     "unit_slip": [(11, "UNIT_SLIP", "sites[0].market.price")],
     "unknown_accelerator": [(17, "UNKNOWN_ACCELERATOR", "fleets[0].accelerator")],
+    "unknown_preset": [(24, "UNKNOWN_NAME", "presets[0]")],
+    "unverified_preset": [(24, "PRESET_UNVERIFIED", "presets[0]")],
     "unreachable_workload": [(23, "UNREACHABLE_WORKLOAD", "workloads[0].origin")],
 }
 
@@ -71,3 +107,17 @@ def test_the_findings_carry_value_limit_and_unit() -> None:
     (gap,) = check_file(BROKEN / "price_gap.yaml").findings
     assert "3 of 216" in gap.reason
     assert "2026-03-02T12:00Z" in gap.reason
+
+
+def test_a_tier_without_a_value_is_told_the_three_ways_to_state_one() -> None:
+    (found,) = check_file(BROKEN / "tier_without_value.yaml").findings
+    assert (found.value, found.limit) == ("0", "1")
+    for way in ("value_usd_per_mtok", "value_usd_per_request", "value: from_price"):
+        assert way in found.remedy
+    assert "from_conversion: {uplift_share: ..., ltv_usd: ...}" in found.remedy
+
+
+def test_a_figure_of_energy_goes_with_any_money() -> None:
+    """Of the two presets beside euros only the one in US dollars is refused."""
+    found = check_file(BROKEN / "preset_of_other_money.yaml").errors
+    assert [(f.code, f.value, f.limit) for f in found] == [("CURRENCY_MIXED", "USD", "EUR")]

@@ -230,3 +230,54 @@ def test_no_other_fault_hides_a_missing_value(clean: dict[str, Any], write: Writ
 def test_a_fleet_has_one_owner(clean: dict[str, Any], write: Write) -> None:
     del clean["fleets"][0]["owned"]
     assert only(write(clean)).code == "FLEET_WITHOUT_OWNER"
+
+
+@pytest.mark.parametrize(
+    ("paths", "code", "value"),
+    [
+        ({}, "GROWTH_WITHOUT_PATH", "0"),
+        (
+            {
+                "logistic": {"limit_ratio": 3, "rate_share_per_year": 0.5},
+                "users": [{"month": 0, "users_ratio": 1}],
+            },
+            "GROWTH_WITH_SEVERAL_PATHS",
+            "2",
+        ),
+    ],
+)
+def test_growth_has_one_path(
+    clean: dict[str, Any], write: Write, paths: dict[str, Any], code: str, value: str
+) -> None:
+    clean["tiers"][0]["users"] = {"count": 900_000}
+    clean["growth"] = {"months": 24} | paths
+    finding = only(write(clean))
+    assert (finding.code, finding.path, finding.value, finding.limit) == (
+        code,
+        "growth",
+        value,
+        "1",
+    )
+    assert "logistic" in finding.remedy and "users" in finding.remedy
+
+
+def test_what_can_be_read_of_a_broken_growth_is_still_checked(
+    clean: dict[str, Any], write: Write
+) -> None:
+    clean["tiers"][0]["users"] = {"count": 900_000}
+    step = {"month": 3, "workload": "cat", "ladder": ["small"]}
+    clean["growth"] = {"months": -1, "users": [], "model_mix": [{"month": "x"}, step]}
+    _, findings = read_company(write(clean))
+    found = {(finding.code, finding.path) for finding in findings}
+    assert ("UNKNOWN_NAME", "growth.model_mix[1].workload") in found
+    assert ("OUT_OF_RANGE", "growth.months") in found
+
+
+def test_a_section_that_is_no_list_hides_nothing_else(clean: dict[str, Any], write: Write) -> None:
+    clean["restraint"] = "all of it"
+    clean["presets"] = ["gemini_promt"]
+    _, findings = read_company(write(clean))
+    assert {(finding.code, finding.path) for finding in findings} == {
+        ("WRONG_TYPE", "restraint"),
+        ("UNKNOWN_NAME", "presets[0]"),
+    }

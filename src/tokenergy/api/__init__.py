@@ -1,6 +1,8 @@
 """The public Python API: one function per verb, frozen results."""
 
 from tokenergy.api.dispatching import DispatchPlan, dispatch
+from tokenergy.api.earning import Economics, economics
+from tokenergy.api.experimenting import Thesis, thesis
 from tokenergy.api.opened import OpenCompany, check, init_text, load, schema
 from tokenergy.api.pricing import Board, price
 from tokenergy.api.reporting import report
@@ -13,17 +15,21 @@ __all__ = [
     "Board",
     "Checked",
     "DispatchPlan",
+    "Economics",
     "Finding",
     "FindingsError",
     "OpenCompany",
     "Simulation",
+    "Thesis",
     "TokenergyError",
     "check",
     "dispatch",
+    "economics",
     "init_text",
     "load",
     "price",
     "report",
     "schema",
     "simulate",
+    "thesis",
 ]

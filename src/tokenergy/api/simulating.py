@@ -265,22 +265,26 @@ def at_limit_h(world: World, run: Run) -> float:
     return float(bound.sum()) * world.step_h
 
 
-def run_full_cost(world: World, run: Run) -> FullCost:
-    """Return the full cost of the tokens of a run, capital included."""
-    spent = account(world, run)
-    hours_h = world.count * world.step_h
+def used_gpu_share(world: World, run: Run) -> float:
+    """Return awake GPU-hours over all that a run pays for, weighted by rent."""
     awake_gpu_h = [0.0] * len(world.fleets)
     for deployment, awake in zip(world.deployments, run.awake, strict=True):
         if not deployment.external:
             gpu_h = float(awake.sum()) * deployment.gpus_count * world.step_h
             awake_gpu_h[deployment.fleet] += gpu_h
+    return gpu_used_share(world.company, awake_gpu_h, hours_h=world.count * world.step_h)
+
+
+def run_full_cost(world: World, run: Run) -> FullCost:
+    """Return the full cost of the tokens of a run, capital included."""
+    spent = account(world, run)
     return full_cost(
         world.company,
-        hours_h=hours_h,
+        hours_h=world.count * world.step_h,
         served_mtok=float(run.serve_mtok.sum()),
         power_usd=spent.bill_usd,
         awake_lease_usd=spent.lease_usd,
         api_usd=spent.api_usd,
         other_usd=spent.cycling_usd + spent.network_usd,
-        gpu_used_share=gpu_used_share(world.company, awake_gpu_h, hours_h=hours_h),
+        gpu_used_share=used_gpu_share(world, run),
     )

@@ -1,17 +1,15 @@
 """The verbs."""
 
 import json
-import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from tokenergy.errors import FindingsError, InfeasibleProgram, InputError, TokenergyError
+from tokenergy.cli.given import default_ledger, moment, names, report_of, usage_of
+from tokenergy.cli.told import leave_now, print_json, tell, write
+from tokenergy.errors import InputError, TokenergyError
 
 INTERRUPTED = 130
 """Exit status after Ctrl-C."""
@@ -45,6 +43,9 @@ Policies = Annotated[
         "clairvoyant. Default: all but round_robin.",
     ),
 ]
+Split = Annotated[
+    bool, typer.Option("--split", help="Split the saving: geography, hour, deferral, storage.")
+]
 Ledger = Annotated[
     Path | None,
     typer.Option("--ledger", help="SQLite file; default .tokenergy/<company>.sqlite."),
@@ -58,9 +59,9 @@ def init(out: Out = None, as_json: Json = False) -> None:
 
     text = init_text()
     if as_json and out is None:
-        _print_json({"company_file": text})
+        print_json({"company_file": text})
     else:
-        _write(text, out, as_json=as_json)
+        write(text, out, as_json=as_json)
 
 
 @app.command()
@@ -69,7 +70,7 @@ def schema(out: Out = None, as_json: Json = False) -> None:
     from tokenergy.api import schema as make
     from tokenergy.api.output import SCHEMA
 
-    _write(json.dumps(make(), indent=2) + "\n", out, replaces=SCHEMA, as_json=as_json)
+    write(json.dumps(make(), indent=2) + "\n", out, replaces=SCHEMA, as_json=as_json)
 
 
 @app.command()
@@ -80,7 +81,7 @@ def check(company: Company, as_json: Json = False) -> None:
 
     checked = run(company)
     if as_json:
-        _print_json(
+        print_json(
             {
                 "file": str(company),
                 "errors_count": len(checked.errors),
@@ -104,7 +105,7 @@ def price(company: Company, at: At = None, hours: Hours = 48.0, as_json: Json = 
     with progress(quiet=as_json) as told:
         board = run(load(company), at=moment(at), hours=hours, on_progress=told)
     if as_json:
-        _print_json(board.to_dict())
+        print_json(board.to_dict())
     else:
         show.board(board)
 
@@ -118,7 +119,7 @@ def dispatch(company: Company, at: At = None, hours: Hours = 48.0, as_json: Json
 
     plan = run(load(company), at=moment(at), hours=hours)
     if as_json:
-        _print_json(plan.to_dict())
+        print_json(plan.to_dict())
     else:
         show.plan(plan)
 
@@ -129,9 +130,7 @@ def simulate(
     days: Days = None,
     start: From = None,
     policies: Policies = None,
-    split: Annotated[
-        bool, typer.Option("--split", help="Split the saving: geography, hour, deferral, storage.")
-    ] = False,
+    split: Split = False,
     seed: Annotated[
         int | None, typer.Option("--seed", help="Another seed of the synthetic series.")
     ] = None,
@@ -148,15 +147,56 @@ def simulate(
     with progress(quiet=as_json) as told:
         result = run(
             opened,
-            policies=_names(policies),
+            policies=names(policies),
             split=split,
             ledger=ledger or default_ledger(company),
             on_progress=told,
         )
     if as_json:
-        _print_json(result.to_dict())
+        print_json(result.to_dict())
     else:
         show.scorecard(result)
+
+
+@app.command()
+def economics(
+    company: Company,
+    days: Days = None,
+    start: From = None,
+    split: Split = False,
+    ledger: Annotated[
+        Path | None,
+        typer.Option(
+            "--ledger",
+            help="A ledger whose requests tell tokens by user; default: that of the company, "
+            "where there is one.",
+        ),
+    ] = None,
+    allow_unverified: Annotated[
+        bool,
+        typer.Option("--allow-unverified", help="Show presets whose source nobody has checked."),
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Show whether it pays: margins by tier and user, growth, levers, savings, risk."""
+    from tokenergy.api import economics as run
+    from tokenergy.api import load
+    from tokenergy.cli import show_economics
+    from tokenergy.cli.progress import progress
+
+    opened = load(company, start=moment(start), days=days)
+    with progress(quiet=as_json) as told:
+        result = run(
+            opened,
+            split=split,
+            usage_ledger=usage_of(company, ledger),
+            allow_unverified=allow_unverified,
+            on_progress=told,
+        )
+    if as_json:
+        print_json(result.to_dict())
+    else:
+        show_economics.economics(result)
 
 
 @app.command()
@@ -174,10 +214,10 @@ def report(
     from tokenergy.cli.progress import progress
 
     opened = load(company, start=moment(start), days=days)
-    with _report_of(company, out) as target, progress(quiet=as_json) as told:
-        written = run(opened, out=target, policies=_names(policies), on_progress=told)
+    with report_of(company, out) as target, progress(quiet=as_json) as told:
+        written = run(opened, out=target, policies=names(policies), on_progress=told)
     if as_json:
-        _print_json({"report": str(written)})
+        print_json({"report": str(written)})
     else:
         typer.echo(f"report: {written}")
 
@@ -194,10 +234,10 @@ def demo(
     """Run check, price, simulate and report on one company, and say what matters."""
     from tokenergy.cli.demo import run
 
-    with _report_of(company, out) as target:
+    with report_of(company, out) as target:
         found = run(company, target, ledger or default_ledger(company), quiet=as_json)
     if as_json:
-        _print_json(found)
+        print_json(found)
 
 
 @app.command(name="ledger")
@@ -221,87 +261,71 @@ def ledger_sums(
         runs = held.runs()
         if run is not None and run not in runs:
             raise InputError(f"the ledger holds no run {run!r}; it holds: {', '.join(runs)}")
-        rows = held.sums(_names(by) or [], run_id=run)
+        rows = held.sums(names(by) or [], run_id=run)
     chosen = runs if run is None else (run,)
     if as_json:
         sums = [row.to_dict() for row in rows]
-        _print_json({"ledger": str(ledger), "runs": list(chosen), "sums": sums})
+        print_json({"ledger": str(ledger), "runs": list(chosen), "sums": sums})
     else:
         show.sums(rows, runs=chosen)
 
 
-def default_ledger(company: Path) -> Path:
-    """Return where a company's ledger lives when nobody says otherwise."""
-    return Path(".tokenergy") / f"{company.stem}.sqlite"
-
-
-def moment(text: str | None) -> datetime | None:
-    """Read a time stamp with a zone.
-
-    Raises:
-        InputError: if it is not ISO 8601, or has no zone.
-    """
-    if text is None:
-        return None
-    try:
-        value = datetime.fromisoformat(text)
-    except ValueError:
-        raise InputError(f"{text!r} is not a time: write e.g. 2026-03-02T18:00Z") from None
-    if value.tzinfo is None:
-        raise InputError(f"the time {text!r} has no zone: write e.g. {value.isoformat()}Z")
-    try:
-        return value.astimezone(UTC)
-    except OverflowError:
-        raise InputError(f"the time {text!r} lies outside the calendar") from None
-
-
-def _names(text: str | None) -> list[str] | None:
-    """Return the names of a comma-separated list."""
-    return None if text is None else [name.strip() for name in text.split(",") if name.strip()]
-
-
-@contextmanager
-def _report_of(company: Path, out: Path | None) -> Iterator[Path]:
-    """Give the file of a report; where nobody named it, its folder is made, and kept if used."""
-    if out is not None:
-        yield out
-        return
-    folder = Path("out")
-    made = not folder.exists()
-    try:
-        folder.mkdir(exist_ok=True)
-    except OSError as error:
-        raise InputError(f"cannot make the folder {folder}: {error.strerror or error}") from error
-    try:
-        yield folder / f"{company.stem}.html"
-    finally:
-        if made and not any(folder.iterdir()):
-            folder.rmdir()
-
-
-def _write(
-    text: str, out: Path | None, *, replaces: bytes | None = None, as_json: bool = False
+@app.command()
+def thesis(
+    only: Annotated[
+        str | None,
+        typer.Option("--only", help="Comma-separated ids, e.g. T1,T4. Default: all fourteen."),
+    ] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Exit with 1 if a claim does not hold.")
+    ] = False,
+    prices: Annotated[
+        Path | None,
+        typer.Option(
+            "--prices",
+            help="Hourly prices (CSV, CSV.gz, Parquet): a column utc and one by zone. "
+            "Default: a synthetic year.",
+        ),
+    ] = None,
+    zones: Annotated[
+        str | None,
+        typer.Option(
+            "--zones",
+            help="Comma-separated columns to take. Default: all named US-... or ...usd..., and "
+            "those with a rate.",
+        ),
+    ] = None,
+    usd_per: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--usd-per",
+            metavar="ZONE=RATE",
+            help="USD per unit of a column's currency, e.g. DE-LU=1.08. May be repeated.",
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", help="Of synthetic prices and of draws.")] = 1,
+    as_json: Json = False,
 ) -> None:
-    if out is None:
-        typer.echo(text, nl=False)
-        return
-    from tokenergy.api.output import refuse_unwritable
+    """Run the essay's fourteen claims against their thresholds; a no is an answer."""
+    from tokenergy.api import thesis as run
+    from tokenergy.cli import show_thesis
+    from tokenergy.cli.progress import progress
 
-    refuse_unwritable(out, replaces=replaces)
-    try:
-        out.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"cannot write {out}: {error.strerror or error}") from error
+    with progress(quiet=as_json) as told:
+        found = run(
+            prices=prices,
+            zones=names(zones) or (),
+            usd_per_unit=show_thesis.rates(usd_per or ()),
+            only=names(only) or (),
+            seed=seed,
+            on_progress=told,
+        )
     if as_json:
-        _print_json({"wrote": str(out)})
+        print_json(found.to_dict())
     else:
-        typer.echo(f"wrote {out}", err=True)
-
-
-def _print_json(value: dict[str, Any]) -> None:
-    json.dump(value, sys.stdout, indent=1, allow_nan=False)
-    sys.stdout.write("\n")
-    sys.stdout.flush()
+        show_thesis.thesis(found)
+    if strict and found.fails_count:
+        raise typer.Exit(1)
 
 
 def main() -> None:
@@ -313,35 +337,8 @@ def main() -> None:
     try:
         app()
     except TokenergyError as error:
-        sys.exit(_tell(error))
+        sys.exit(tell(error))
     except SystemExit as ended:
         if ended.code == INTERRUPTED:
-            _leave_now(INTERRUPTED)
+            leave_now(INTERRUPTED)
         raise
-
-
-def _tell(error: TokenergyError) -> int:
-    """Tell an error in the form that was asked for, and return the exit status."""
-    ours = not isinstance(error, InputError | InfeasibleProgram)
-    try:
-        if "--json" in sys.argv:
-            told: dict[str, Any] = {"error": str(error)}
-            if isinstance(error, FindingsError):
-                found = [finding.to_dict() for finding in error.findings]
-                told = {"errors_count": len(found), "findings": found}
-            _print_json(told)
-        elif isinstance(error, FindingsError):
-            typer.echo("\n".join(str(finding) for finding in error.findings), err=True)
-        elif ours:
-            typer.echo(f"unexpected: {error}\nThis is a fault of ours; please report it.", err=True)
-        else:
-            typer.echo(f"error: {error}", err=True)
-    except BrokenPipeError:
-        _leave_now(1)
-    return 3 if ours else 2
-
-
-def _leave_now(status: int) -> None:
-    """Leave without waiting for policies that still run, nor for a reader that has gone."""
-    sys.stderr.flush()
-    os._exit(status)

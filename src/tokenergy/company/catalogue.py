@@ -6,17 +6,22 @@ from dataclasses import dataclass
 from tokenergy.company.accelerator import Accelerator
 from tokenergy.company.coefficients import Coefficients
 from tokenergy.company.model import LanguageModel, MediaModel
+from tokenergy.company.preset import Preset
 from tokenergy.errors import UnknownAccelerator, UnknownModel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Catalogue:
-    """Facts by name. Lookups ignore case; a model answers to its id and to its hub id."""
+    """Facts by name. Lookups ignore case; a model answers to its id and to its hub id.
+
+    `presets` are figures of others, for `preset.select`: nothing reads them as a default.
+    """
 
     accelerators: tuple[Accelerator, ...]
     models: tuple[LanguageModel, ...]
     media_models: tuple[MediaModel, ...]
     coefficients: tuple[Coefficients, ...]
+    presets: tuple[Preset, ...] = ()
 
     def accelerator(self, name: str) -> Accelerator:
         """Return the accelerator of that name.

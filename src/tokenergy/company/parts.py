@@ -8,7 +8,9 @@ from tokenergy.company.battery import Battery
 from tokenergy.company.company import Company
 from tokenergy.company.contract import Contract
 from tokenergy.company.fleet import ExternalApi, Fleet, Model
+from tokenergy.company.growth import Growth, MixStep
 from tokenergy.company.horizon import Horizon
+from tokenergy.company.restraint import Restraint
 from tokenergy.company.site import Network, Region, Site
 from tokenergy.company.tier import Tier, Workload
 
@@ -17,6 +19,8 @@ SECTIONS: Final = (
     "workloads",
 )  # fmt: skip
 """The lists of a company file, each of things with a name."""
+NAMELESS: Final = ("restraint", "presets")
+"""Its lists of things that only refer to others."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +31,9 @@ class Parts:
         horizon: None if it could not be read.
         positions: by section, where each kept item stood in the file.
         broken: by section and place, the words that could be read of each dropped item.
+        growth: None if there is none, or if it could not be read.
+        grows: whether the file states growth, readable or not.
+        mix: steps of growth's model mix, each with its path: what could be read of them.
         unread: sections that could not be read at all: nothing is said about their names.
     """
 
@@ -44,6 +51,11 @@ class Parts:
     models: tuple[Model, ...] = ()
     tiers: tuple[Tier, ...] = ()
     workloads: tuple[Workload, ...] = ()
+    restraint: tuple[Restraint, ...] = ()
+    presets: tuple[str, ...] = ()
+    growth: Growth | None = None
+    grows: bool = False
+    mix: tuple[tuple[str, MixStep], ...] = ()
     positions: Mapping[str, tuple[int, ...]]
     broken: Mapping[str, Mapping[int, Mapping[str, str]]]
     unread: frozenset[str]
@@ -51,13 +63,19 @@ class Parts:
     @classmethod
     def of(cls, company: Company) -> "Parts":
         """Return the parts of a company that was read whole."""
-        sections: dict[str, Any] = {name: getattr(company, name) for name in SECTIONS}
+        sections: dict[str, Any] = {name: getattr(company, name) for name in (*SECTIONS, *NAMELESS)}
+        growth = company.growth
         return cls(
             currency=company.currency,
             seed=company.seed,
             history_days=company.history_days,
             horizon=company.horizon,
             network=company.network,
+            growth=growth,
+            grows=growth is not None,
+            mix=tuple((mix_path(at), step) for at, step in enumerate(growth.model_mix))
+            if growth
+            else (),
             positions={name: tuple(range(len(items))) for name, items in sections.items()},
             broken={},
             unread=frozenset(),
@@ -96,6 +114,11 @@ class Parts:
     def find(self, section: str, name: str) -> Any | None:
         """Return the first readable item of that name, or None."""
         return next((item for item in getattr(self, section) if name_of(item) == name), None)
+
+
+def mix_path(position: int) -> str:
+    """Return where a step of growth's model mix stands."""
+    return f"growth.model_mix[{position}]"
 
 
 def name_word(section: str) -> str:

@@ -59,10 +59,10 @@ class Tier(Noun):
     @property
     def is_free(self) -> bool:
         """Whether its users pay nothing."""
-        return not any(self._prices)
+        return not any(self._paid_usd)
 
     @property
-    def _prices(self) -> tuple[float | None, ...]:
+    def _paid_usd(self) -> tuple[float | None, ...]:
         return (
             self.price_usd_per_mtok,
             self.price_usd_per_request,
@@ -83,7 +83,7 @@ class Tier(Noun):
                 f"a tier states exactly one value, this one states {stated}: value_usd_per_mtok, "
                 "value_usd_per_request, value: from_price, or from_conversion"
             )
-        prices = sum(price is not None for price in self._prices)
+        prices = sum(price is not None for price in self._paid_usd)
         if prices != 1:
             raise ValueError(
                 f"a tier states exactly one price, this one states {prices}: price_usd_per_mtok, "

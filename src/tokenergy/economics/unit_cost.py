@@ -30,14 +30,16 @@ def annuity_share(*, wacc_share: float, life_y: float) -> float:
 class CapitalRent:
     """What standing still costs per hour, by what it is for.
 
-    `missing` names the prices that the company file does not state: they are left out of every
-    figure, and said so.
+    `staff` is the company's, `tier_fixed` the staff and contracts of single tiers. `missing`
+    names the prices that the company file does not state: they are left out of every figure, and
+    said so.
     """
 
     gpu_usd_per_h: float
     facility_usd_per_h: float
     battery_usd_per_h: float
     staff_usd_per_h: float
+    tier_fixed_usd_per_h: float
     missing: tuple[str, ...]
 
     @property
@@ -48,6 +50,7 @@ class CapitalRent:
             + self.facility_usd_per_h
             + self.battery_usd_per_h
             + self.staff_usd_per_h
+            + self.tier_fixed_usd_per_h
         )
 
 
@@ -90,7 +93,7 @@ def gpu_used_share(company: Company, awake_gpu_h: Sequence[float], *, hours_h: f
 
 
 def capital_rent(company: Company) -> CapitalRent:
-    """Return annuities of GPUs, facilities and batteries, reserved leases and staff."""
+    """Return annuities of GPUs, facilities and batteries, reserved leases, staff and tiers."""
     wacc = company.money.wacc_share
     missing: list[str] = []
     facility = battery_rent = 0.0
@@ -115,6 +118,7 @@ def capital_rent(company: Company) -> CapitalRent:
         facility_usd_per_h=facility,
         battery_usd_per_h=battery_rent,
         staff_usd_per_h=company.money.staff_usd_per_year / H_PER_YEAR,
+        tier_fixed_usd_per_h=sum(t.fixed_usd_per_year for t in company.tiers) / H_PER_YEAR,
         missing=tuple(missing),
     )
 
@@ -125,7 +129,8 @@ class FullCost:
 
     Shares are of the allocated total: `kwh_share` is the power bill, `powered_capacity_share`
     facilities, grid works and batteries, `silicon_share` GPUs owned or leased and external
-    APIs; what is left is wear, network and staff.
+    APIs; what is left is wear, network, staff and what is fixed for single tiers. `other_usd`
+    holds the last four; `staff_usd` and `tier_fixed_usd` are of it.
     """
 
     hours_h: float
@@ -134,6 +139,8 @@ class FullCost:
     silicon_usd: float
     powered_capacity_usd: float
     other_usd: float
+    staff_usd: float
+    tier_fixed_usd: float
     allocation_usd: float
     usage_usd: float
     unused_capacity_usd: float
@@ -190,7 +197,8 @@ def full_cost(
     rent = capital_rent(company)
     silicon = rent.gpu_usd_per_h * hours_h + awake_lease_usd + api_usd
     powered = (rent.facility_usd_per_h + rent.battery_usd_per_h) * hours_h
-    other = other_usd + rent.staff_usd_per_h * hours_h
+    staff, tier_fixed = rent.staff_usd_per_h * hours_h, rent.tier_fixed_usd_per_h * hours_h
+    other = other_usd + staff + tier_fixed
     allocation = power_usd + silicon + powered + other
     idle_gpu = (1.0 - gpu_used_share) * rent.gpu_usd_per_h * hours_h
     idle_facility = (1.0 - gpu_used_share) * powered
@@ -203,6 +211,8 @@ def full_cost(
         silicon_usd=silicon,
         powered_capacity_usd=powered,
         other_usd=other,
+        staff_usd=staff,
+        tier_fixed_usd=tier_fixed,
         allocation_usd=allocation,
         usage_usd=usage,
         unused_capacity_usd=allocation - usage,

@@ -20,6 +20,7 @@ from tokenergy.company.coefficients import (
 )
 from tokenergy.company.model import LanguageModel, MediaModel
 from tokenergy.errors import UnexpectedError
+from tokenergy.files.presets import load_presets
 
 Row = Mapping[str, str]
 
@@ -34,6 +35,7 @@ def load_catalogue() -> Catalogue:
         models=tuple(_language_model(row) for row in _rows("models")),
         media_models=tuple(_media_model(row) for row in _rows("media_models")),
         coefficients=_coefficients(_rows("coefficients")),
+        presets=load_presets(),
     )
 
 

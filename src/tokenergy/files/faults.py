@@ -21,8 +21,10 @@ EXACTLY_ONE: Final = {
             "TIER",
             "VALUE",
             ("value_usd_per_mtok", "value_usd_per_request", "value", "from_conversion"),
-            "State value_usd_per_mtok, value_usd_per_request, value: from_price, or "
-            "from_conversion {uplift_share, ltv_usd}",
+            "State one of three: what serving is worth (value_usd_per_mtok or "
+            "value_usd_per_request); for a tier that is paid, its price (value: from_price); for "
+            "a free one, the subscriptions it brings (from_conversion: {uplift_share: ..., "
+            "ltv_usd: ...})",
         ),
         (
             "TIER",
@@ -38,6 +40,15 @@ EXACTLY_ONE: Final = {
             "OWNER",
             ("owned", "lease"),
             "State owned {usd_per_gpu} or lease {kind, ...}",
+        ),
+    ),
+    "growth": (
+        (
+            "GROWTH",
+            "PATH",
+            ("logistic", "users"),
+            "State logistic: {limit_ratio: ..., rate_share_per_year: ...}, or users: [{month: "
+            "..., users_ratio: ...}, ...]",
         ),
     ),
 }
@@ -92,7 +103,9 @@ def faults(errors: Sequence[ErrorDetails], raw: Mapping[str, Any]) -> Iterator[F
 def _choices(raw: Mapping[str, Any]) -> Iterator[Finding]:
     for section, rules in EXACTLY_ONE.items():
         items = raw.get(section)
-        for position, item in enumerate(items if isinstance(items, list) else ()):
+        listed = items if isinstance(items, list) else ()
+        placed = [(f"{section}[{position}]", item) for position, item in enumerate(listed)]
+        for path, item in [(section, items)] if isinstance(items, dict) else placed:
             if not isinstance(item, dict):
                 continue
             for noun, what, keys, remedy in rules:
@@ -103,7 +116,7 @@ def _choices(raw: Mapping[str, Any]) -> Iterator[Finding]:
                     said = f"must state exactly one {what.lower()} and states "
                     yield Finding(
                         code=f"{noun}_{how}_{what}{'S' if stated else ''}",
-                        path=f"{section}[{position}]",
+                        path=path,
                         value=f"{len(stated)}",
                         limit="1",
                         reason=f"{noun.lower()}{name} {said}{' and '.join(stated) or 'none'}",

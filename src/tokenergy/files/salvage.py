@@ -7,8 +7,9 @@ from typing import Annotated, Any, get_args
 from pydantic import TypeAdapter, ValidationError
 
 from tokenergy.company.company import Company
+from tokenergy.company.growth import Growth, MixStep
 from tokenergy.company.horizon import Horizon
-from tokenergy.company.parts import SECTIONS, Parts
+from tokenergy.company.parts import NAMELESS, SECTIONS, Parts, mix_path
 from tokenergy.company.site import Network
 
 WORDS = (
@@ -23,7 +24,7 @@ def salvage(raw: Mapping[str, Any]) -> Parts:
     positions: dict[str, tuple[int, ...]] = {}
     broken: dict[str, dict[int, Mapping[str, str]]] = {}
     unread: set[str] = set()
-    for section in SECTIONS:
+    for section in (*SECTIONS, *NAMELESS):
         items = raw.get(section, [])
         if not isinstance(items, list) or (not items and _is_needed(section)):
             unread.add(section)
@@ -40,12 +41,25 @@ def salvage(raw: Mapping[str, Any]) -> Parts:
         seed=int(_field("seed", raw)),
         history_days=float(_field("history_days", raw)),
         horizon=_read(TypeAdapter(Horizon), raw.get("horizon")),
+        growth=_read(TypeAdapter(Growth), raw.get("growth")),
+        grows=raw.get("growth") is not None,
+        mix=_mix(raw.get("growth")),
         network=network or Network(),
         positions=positions,
         broken=broken,
         unread=frozenset(unread),
         **kept,
     )
+
+
+def _mix(growth: Any) -> tuple[tuple[str, MixStep], ...]:
+    """Return the readable steps of a model mix, whatever else is wrong with growth."""
+    steps = growth.get("model_mix") if isinstance(growth, dict) else None
+    read = [
+        (mix_path(at), _read(TypeAdapter(MixStep), step))
+        for at, step in enumerate(steps if isinstance(steps, list) else ())
+    ]
+    return tuple((path, step) for path, step in read if step is not None)
 
 
 def _is_needed(section: str) -> bool:

@@ -24,6 +24,7 @@ class ReportData:
         value_changes: by tier and factor, what another value of the tier would change in the
             board's window, `ValueChange.to_dict()`.
         split: `Split.to_dict()`, if it was asked for.
+        economics: `Economics.to_dict()`, if it was asked for: whether the company pays.
     """
 
     heading: Mapping[str, Any]
@@ -37,6 +38,7 @@ class ReportData:
     demand_mtok: Mapping[str, float]
     value_changes: Sequence[Mapping[str, Any]] = ()
     split: Mapping[str, Any] | None = None
+    economics: Mapping[str, Any] | None = None
 
     @property
     def currency(self) -> str:

@@ -19,11 +19,12 @@ from tokenergy.page import palette
 from tokenergy.page.data import ReportData
 from tokenergy.page.drawing import WIDTH_PX
 from tokenergy.page.html import Section
-from tokenergy.page.number import amount, cell, known, money, percent, significant
+from tokenergy.page.pay_rows import GROWTH_LINE, USERS_LINE, answer_line
 from tokenergy.page.picture import bundled_version
 from tokenergy.page.rows import columns_of
 from tokenergy.page.sections import sections
 from tokenergy.page.stated import stated
+from tokenergy.page.tiles import tiles
 
 
 def document(data: ReportData) -> str:
@@ -44,7 +45,7 @@ def document(data: ReportData) -> str:
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <meta name="generator" content="Tokenergy">
-<title>{escape(name)}: what a token costs</title>
+<title>{escape(_title(data, name))}</title>
 <link rel="icon" href="data:,">
 <style>
 {static("report.css")}</style>
@@ -122,7 +123,7 @@ def _json(value: Any) -> str:
 
 
 def _heading(data: ReportData, name: str) -> str:
-    """Return name, period, message, the banner of synthetic series and the first figures."""
+    """Return name, period, the answer, the banner of synthetic series and the first figures."""
     facts = f"{stated(data).period} · file {data.heading.get('file', '')} · {data.currency}"
     banner = ""
     if data.synthetic:
@@ -133,41 +134,23 @@ def _heading(data: ReportData, name: str) -> str:
             f"measured. Figures that rest on them are illustrations.</p>"
             f"<details><summary>Which series</summary><ul>{items}</ul></details></div>"
         )
-    tiles = "".join(
-        f"<div><dt>{escape(term)}</dt><dd>{value}</dd></div>" for term, value in _tiles(data)
+    shown = "".join(
+        f"<div><dt>{escape(term)}</dt><dd>{value}</dd></div>" for term, value in tiles(data)
     )
+    kind = "tiles" if data.economics is None else "tiles wide"
+    lines = [answer_line(data, USERS_LINE), data.message, answer_line(data, GROWTH_LINE)]
+    said = "\n".join(f'<p class="message">{escape(line)}</p>' for line in lines if line)
     return (
-        f"<h1>{escape(name)}: what a token costs</h1>\n"
-        f'<p class="facts">{escape(facts)}</p>\n<p class="message">{escape(data.message)}</p>\n'
-        f'{banner}\n<dl class="tiles">{tiles}</dl>'
+        f"<h1>{escape(_title(data, name))}</h1>\n"
+        f'<p class="facts">{escape(facts)}</p>\n{said}\n'
+        f'{banner}\n<dl class="{kind}">{shown}</dl>'
     )
 
 
-def _tiles(data: ReportData) -> list[tuple[str, str]]:
-    """Return the figures of the first look; a saving stands beside the share of energy."""
-    full, score = data.full_cost, data.scorecard["policies"].get(data.policy) or {}
-    per = f" <small>{escape(data.currency)}/Mtok</small>"
-    tiles = [
-        ("Full cost, allocation", cell(full.get("allocation_usd_per_mtok"), significant) + per)
-    ]
-    tiles.append(("kWh in full cost", cell(full.get("kwh_share"), percent)))
-    if not score:
-        return tiles
-    unit = f" <small>{escape(data.currency)}</small>"
-    tiles.append((f"Cost under {data.policy}", cell(score["cost_usd"], money) + unit))
-    baseline = data.scorecard.get("baseline")
-    saving = score.get(f"saving_{baseline}") or {}
-    if baseline and baseline != data.policy and known(saving.get("share")):
-        tiles.append((f"Saving on {baseline}", cell(saving["share"], percent)))
-    if known(score.get("regret_share")):
-        bound = data.scorecard.get("bound")
-        tiles.append((f"Regret to {bound}", cell(score["regret_share"], lambda x: percent(x, 2))))
-    if known(score.get("zero_price_share")):
-        tiles.append(
-            ("Made at price ≤\N{NO-BREAK SPACE}0", cell(score["zero_price_share"], percent))
-        )
-    tiles.append(("Tokens served", cell(score["served_mtok"], amount) + " <small>Mtok</small>"))
-    return tiles
+def _title(data: ReportData, name: str) -> str:
+    """Return what the page answers."""
+    more = "" if data.economics is None else ", and whether it pays"
+    return f"{name}: what a token costs{more}"
 
 
 def _foot(data: ReportData) -> str:

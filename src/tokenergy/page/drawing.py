@@ -62,6 +62,13 @@ def legend(field: str, palette_of: Mapping[str, str], names: Sequence[str]) -> a
     return alt.Color(f"{field}:N", title=None, scale=names_of(palette_of, names), legend=above)
 
 
+def shapes(field: str, shape_of: Mapping[str, str], names: Sequence[str]) -> alt.Shape:
+    """Return shapes by name, with their legend above the chart."""
+    scale = alt.Scale(domain=list(names), range=[shape_of.get(name, "circle") for name in names])
+    above = alt.Legend(orient="top", symbolOpacity=1.0, symbolSize=110)
+    return alt.Shape(f"{field}:N", title=None, scale=scale, legend=above)
+
+
 def usd_axis() -> alt.Axis:
     """Return an axis of prices that takes the same room in every panel."""
     return alt.Axis(tickCount=4, format=",~r", minExtent=46)

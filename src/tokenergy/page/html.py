@@ -7,6 +7,9 @@ from typing import Any
 
 from tokenergy.page.number import cell
 
+Line = tuple[str, Any, Sequence[Any]]
+"""What a row of unlike figures is called, how its figures are written, and the figures."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Section:
@@ -94,6 +97,32 @@ def table(
                 cells.append(f"<td>{cell(value, column.write)}</td>")
         opening = f'<tr class="{kind}">' if kind else "<tr>"
         body.append(opening + "".join(cells) + "</tr>")
+    return framed(caption, states, f"<tr>{head}</tr>", "\n".join(body))
+
+
+def lines_table(
+    caption: str, states: str, heads: Sequence[str], lines: Sequence[Line], *, shown: str = ""
+) -> str:
+    """Return a table in which each row has a unit of its own.
+
+    Args:
+        caption, states: as in `table`.
+        heads: titles of the columns, that of the names first.
+        lines: the rows; figures that are text stand as they are.
+        shown: name of the row that stands out.
+    """
+    first, *rest = heads
+    head = f'<th scope="col">{escape(first)}</th>' + "".join(
+        f'<th scope="col">{escape(title)}</th>' for title in rest
+    )
+    body = []
+    for name, write, figures in lines:
+        cells = "".join(
+            f"<td>{escape(value) if isinstance(value, str) else cell(value, write)}</td>"
+            for value in figures
+        )
+        opening = '<tr class="shown">' if name == shown else "<tr>"
+        body.append(f'{opening}<th scope="row">{escape(name)}</th>{cells}</tr>')
     return framed(caption, states, f"<tr>{head}</tr>", "\n".join(body))
 
 

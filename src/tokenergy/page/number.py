@@ -2,7 +2,7 @@
 
 import math
 from html import escape
-from typing import Any
+from typing import Any, TypeGuard
 
 MISSING = "–"
 """Stands where a figure would say nothing, or was not computed."""
@@ -43,7 +43,7 @@ def _signed(text: str) -> str:
     return text.replace("-", "−")
 
 
-def known(value: Any) -> bool:
+def known(value: Any) -> TypeGuard[float]:
     """Tell whether a figure is there and finite."""
     return (
         isinstance(value, int | float)

@@ -67,6 +67,44 @@ POWER_KINDS: Final = {
 }
 """What power the tokens of a segment are made with."""
 
+STEPS: Final = {
+    "revenue": GREEN,
+    "cost": ORANGE,
+    "unused": PURPLE,
+    "margin": BLUE,
+}
+"""Kinds of steps from revenue to margin; `unused` is capacity that nothing used."""
+
+BASES: Final = {
+    "marginal": SKY,
+    "usage": ORANGE,
+    "full": VERMILLION,
+    "price": BLUE,
+}
+"""What a Mtok costs on each basis, and what it brings."""
+
+RESULTS: Final = {
+    "earns": BLUE,
+    "loses": VERMILLION,
+}
+"""Whether something brings more than it costs."""
+
+CASES: Final = {
+    "today": VERMILLION,
+    "with restraint": BLUE,
+}
+"""A company as its file has it, and under its own restraint."""
+
+ENDS: Final = (SKY, ORANGE)
+"""A lever moved down, and up."""
+
+EXPOSURES: Final = {
+    "exposure": ORANGE,
+    "charges": PALE,
+    "bill": BLUE,
+}
+"""What the cost of power is exposed to, the rest of the bill, and their sum."""
+
 FONT: Final = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', sans-serif"
 
 

@@ -9,6 +9,7 @@ from tokenergy.page import charts, tables
 from tokenergy.page.balance import grain
 from tokenergy.page.data import ReportData
 from tokenergy.page.html import Section, figure, folded, paragraph
+from tokenergy.page.pay import pay_sections
 from tokenergy.page.rows import (
     balance_rows,
     cheapest_rows,
@@ -33,14 +34,9 @@ OPEN_FINDINGS_COUNT = 12
 
 def sections(data: ReportData) -> list[Section]:
     """Return the sections that the data can fill, and the rest with a word why not."""
-    found = [
-        price_now(data),
-        price_parts(data),
-        full_cost(data),
-        scorecard(data),
-        balance(data),
-        supply(data),
-    ]
+    pays = pay_sections(data)
+    prices = [price_now(data), price_parts(data), full_cost(data)]
+    found = [*pays, *prices, scorecard(data), balance(data), supply(data)]
     if data.split is not None:
         found.append(split(data))
     return [*found, warnings(data)]
@@ -274,12 +270,15 @@ def split(data: ReportData) -> Section:
     body += figure("split", chart, words="Bars of the saving by part, in both orders.")
     body += tables.split_table(rows, stated(data))
     title = "Where the saving comes from"
-    return Section(anchor="split", link="Saving", title=title, body=body, charts={"split": chart})
+    link = "Saving" if data.economics is None else "Saving by part"
+    return Section(anchor="split", link=link, title=title, body=body, charts={"split": chart})
 
 
 def warnings(data: ReportData) -> Section:
     """Return what was found in the input and does not stop a run."""
-    found = [_finding(finding) for finding in data.heading.get("warnings") or ()]
+    given = [*(data.heading.get("warnings") or ()), *((data.economics or {}).get("findings") or ())]
+    told = [_finding(finding) for finding in given]
+    found = unique(told)
     body = "".join(found[:OPEN_FINDINGS_COUNT]) or paragraph("None.")
     rest = found[OPEN_FINDINGS_COUNT:]
     if rest:
@@ -297,8 +296,9 @@ def _finding(finding: Mapping[str, Any]) -> str:
     )
     file = f" in {escape(str(finding['file']))}{line}" if finding.get("file") else ""
     tail = f" ({escape(', '.join(held))})" if held else ""
+    kind = "finding fault" if finding.get("severity") == "error" else "finding"
     return (
-        f'<div class="finding"><p>{escape(_sentence(finding["reason"]))}{tail}.</p>'
+        f'<div class="{kind}"><p>{escape(_sentence(finding["reason"]))}{tail}.</p>'
         f'<p>{escape(_sentence(finding["remedy"]))}.</p><p class="facts">{place}{file}</p></div>'
     )
 

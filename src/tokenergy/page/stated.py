@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
+from tokenergy.company.basis import state_basis
 from tokenergy.page.data import ReportData
 from tokenergy.page.rows import moment
 
@@ -16,9 +17,13 @@ class Stated:
     synthetic: bool
 
     def subtitle(self, unit: str, basis: str) -> str:
-        """Return the line under a chart's title."""
+        """Return the line under a chart's title.
+
+        Raises:
+            UnexpectedError: if the unit is money per Mtok and the basis names no cost: ours.
+        """
         origin = "includes synthetic series" if self.synthetic else "real series"
-        return f"{unit} · {self.period} · {basis} · {origin}"
+        return f"{unit} · {self.period} · {state_basis(unit, basis)} · {origin}"
 
     def over(self, rows: Any, *, last: str | None = None) -> "Stated":
         """Return the same for the period from the first row's start to the last row's end."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from tokenergy.company.ledger import EntryKind, LedgerEntry
 from tokenergy.dispatch.columns import quality_loss_usd_per_mtok
-from tokenergy.dispatch.world import FloatArray, World
+from tokenergy.dispatch.world import World
 from tokenergy.simulate.account import (
     Account,
     account,
@@ -95,7 +95,7 @@ class _Rows:
 def _served(rows: _Rows) -> Iterator[LedgerEntry]:
     """Work done, by route and interval, with what it costs beside power and GPUs."""
     world, run = rows.world, rows.run
-    energy_mwh = _route_mwh(world, run)
+    energy_mwh = run.route_mwh(world)
     lost_usd_per_mtok = quality_loss_usd_per_mtok(world)
     for index, route in enumerate(world.routes):
         load, deployment = world.workloads[route.workload], world.deployments[route.deployment]
@@ -134,7 +134,7 @@ def _served(rows: _Rows) -> Iterator[LedgerEntry]:
 def _deployed(rows: _Rows) -> Iterator[LedgerEntry]:
     """Rent of awake GPUs, and the energy of replicas that were awake for nobody."""
     world, run = rows.world, rows.run
-    idle_mwh = np.where(run.busy_h(world) > 0.0, 0.0, _replica_mwh(world, run))
+    idle_mwh = np.where(run.busy_h(world) > 0.0, 0.0, run.replica_mwh(world))
     lease_usd = lease_usd_per_replica(world)
     for index, deployment in enumerate(world.deployments):
         if deployment.external:
@@ -163,9 +163,9 @@ def _standing(rows: _Rows) -> Iterator[LedgerEntry]:
     """Energy of fixed load and of sleeping GPUs, by site and interval."""
     world, run = rows.world, rows.run
     owner = [d.site for d in world.deployments]
-    replicas_mwh = sum_rows(_replica_mwh(world, run), owner, world.sites_count)
+    replicas_mwh = sum_rows(run.replica_mwh(world), owner, world.sites_count)
     owner = [world.deployments[r.deployment].site for r in world.routes]
-    tokens_mwh = sum_rows(_token_mwh(world, run), owner, world.sites_count)
+    tokens_mwh = sum_rows(run.token_mwh(world), owner, world.sites_count)
     standing_mwh = run.load_mwh - replicas_mwh - tokens_mwh
     for site, name in enumerate(world.site_names):
         for at in (standing_mwh[site] > LEAST).nonzero()[0].tolist():
@@ -245,43 +245,6 @@ def _energy_row(
         at, component=component, quantity=mwh, unit="MWh", energy_microjoules=_microjoules(mwh),
         energy_tier="modelled", boundary="meter", **shared,
     )  # fmt: skip
-
-
-def _pue_at_deployments(world: World) -> FloatArray:
-    """Return the PUE around each deployment, 0 where it is an external API [D, T]."""
-    pue = world.pue[:, world.first : world.last]
-    own = np.array([not d.external for d in world.deployments], dtype=bool)
-    around: FloatArray = pue[[max(0, d.site) for d in world.deployments]] * own[:, None]
-    return around
-
-
-def _replica_mwh(world: World, run: Run) -> FloatArray:
-    """Return what awake and waking replicas draw beside their tokens, at the meter [D, T]."""
-    base_mwh = np.array([d.base_mw for d in world.deployments]) * world.step_h
-    wake_mwh = np.array([d.wake_mwh for d in world.deployments])
-    on, woken = run.drawing(world)
-    drawn = base_mwh[:, None] * on + wake_mwh[:, None] * woken
-    return _pue_at_deployments(world) * drawn
-
-
-def _token_mwh(world: World, run: Run) -> FloatArray:
-    """Return the marginal energy of tokens, at the meter [R, T]."""
-    marginal = np.array([r.marginal_mwh_per_mtok for r in world.routes])
-    at = [r.deployment for r in world.routes]
-    drawn: FloatArray = _pue_at_deployments(world)[at] * marginal[:, None] * run.serve_mtok
-    return drawn
-
-
-def _route_mwh(world: World, run: Run) -> FloatArray:
-    """Return the energy of work: its tokens', and its part of the replicas' own [R, T]."""
-    at = [r.deployment for r in world.routes]
-    rate = np.array([r.rate_mtok_per_h for r in world.routes])
-    busy = run.busy_h(world)[at]
-    share = np.divide(
-        run.serve_mtok / rate[:, None], busy, out=np.zeros_like(busy), where=busy > 0.0
-    )
-    both: FloatArray = _token_mwh(world, run) + share * _replica_mwh(world, run)[at]
-    return both
 
 
 def _nano(usd: float) -> int:

@@ -88,6 +88,44 @@ class Run:
         on = np.where(work_only, self.busy_h(world) / world.step_h, self.awake)
         return on, np.where(work_only, 0.0, self.wake)
 
+    def replica_mwh(self, world: World) -> FloatArray:
+        """Return what awake and waking replicas draw beside their tokens, at the meter [D, T]."""
+        base_mwh = np.array([d.base_mw for d in world.deployments]) * world.step_h
+        wake_mwh = np.array([d.wake_mwh for d in world.deployments])
+        on, woken = self.drawing(world)
+        drawn = base_mwh[:, None] * on + wake_mwh[:, None] * woken
+        return _pue_at_deployments(world) * drawn
+
+    def token_mwh(self, world: World) -> FloatArray:
+        """Return the marginal energy of tokens, at the meter [R, T]."""
+        marginal = np.array([r.marginal_mwh_per_mtok for r in world.routes])
+        at = [r.deployment for r in world.routes]
+        drawn: FloatArray = _pue_at_deployments(world)[at] * marginal[:, None] * self.serve_mtok
+        return drawn
+
+    def route_mwh(self, world: World) -> FloatArray:
+        """Return the energy of work at the meter, its part of the replicas' included [R, T].
+
+        A replica's base draw and wakes are its work's, by the time that each work takes. What is
+        awake for nobody, and standing load, are not in it.
+        """
+        at = [r.deployment for r in world.routes]
+        rate = np.array([r.rate_mtok_per_h for r in world.routes])
+        busy = self.busy_h(world)[at]
+        share = np.divide(
+            self.serve_mtok / rate[:, None], busy, out=np.zeros_like(busy), where=busy > 0.0
+        )
+        both: FloatArray = self.token_mwh(world) + share * self.replica_mwh(world)[at]
+        return both
+
+
+def _pue_at_deployments(world: World) -> FloatArray:
+    """Return the PUE around each deployment, 0 where it is an external API [D, T]."""
+    pue = world.pue[:, world.first : world.last]
+    own = np.array([not d.external for d in world.deployments], dtype=bool)
+    around: FloatArray = pue[[max(0, d.site) for d in world.deployments]] * own[:, None]
+    return around
+
 
 def only_work_draws(world: World) -> BoolArray:
     """Return where base power follows work and waking draws nothing [S, T] (docs/design.md)."""

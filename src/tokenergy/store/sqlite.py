@@ -14,6 +14,7 @@ from typing import Any, Final, Self
 
 from tokenergy.company.ledger import COLUMNS, UNIQUE_KEY, LedgerEntry
 from tokenergy.errors import InputError
+from tokenergy.store.usage import USAGE_GROUPS, USAGE_QUERY, Usage, as_usage
 from tokenergy.units import J_PER_MWH, MICROJOULES_PER_J, NANO_USD_PER_USD
 
 VERSION: Final = 1
@@ -190,6 +191,32 @@ class SqliteLedger:
         with self._words_for_faults("cannot be read"):
             found = self._file.execute(query, () if run_id is None else (run_id,)).fetchall()
         return tuple(_as_sum(by, row) for row in found if row[len(by)])
+
+    def usage(
+        self,
+        *,
+        run_id: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> Usage:
+        """Return the tokens that requests were served, by tier and user.
+
+        Only rows that tell of a tenant count: requests of `serve` and `observe`. What was
+        simulated has no users, and leaves an empty answer.
+
+        Args:
+            run_id: of one run; None: of all.
+            since, until: only rows that start in `[since, until)`; None: no such limit.
+        """
+        limits = {
+            "run_id = ?": run_id,
+            '"start" >= ?': None if since is None else stamp(since),
+            '"start" < ?': None if until is None else stamp(until),
+        }
+        given = {text: value for text, value in limits.items() if value is not None}
+        query = " AND ".join((USAGE_QUERY, *given)) + USAGE_GROUPS
+        with self._words_for_faults("cannot be read"):
+            return as_usage(self._file.execute(query, tuple(given.values())).fetchall())
 
     def save_state(self, run_id: str, moment: datetime, state: dict[str, Any]) -> None:
         """Keep a snapshot of a state; one of the same run and moment is replaced."""

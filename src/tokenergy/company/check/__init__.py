@@ -1,6 +1,8 @@
 """Everything wrong with a company that its own words and the catalogue can tell, at once."""
 
 from tokenergy.company.catalogue import Catalogue
+from tokenergy.company.check.audience import check_audience
+from tokenergy.company.check.limits import check_limits
 from tokenergy.company.check.models import check_models
 from tokenergy.company.check.money import check_money
 from tokenergy.company.check.names import check_names
@@ -32,4 +34,6 @@ def check_company(company: Company | Parts, catalogue: Catalogue) -> tuple[Findi
         *check_power(parts),
         *check_models(parts, catalogue),
         *check_reach(parts),
+        *check_audience(parts, catalogue),
+        *check_limits(parts, catalogue),
     )

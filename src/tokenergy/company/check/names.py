@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from tokenergy.company.finding import Finding
 from tokenergy.company.noun import nearest_names
-from tokenergy.company.parts import SECTIONS, Parts, name_word
+from tokenergy.company.parts import NAMELESS, SECTIONS, Parts, name_word
 
 NOUN = {
     "regions": "region", "sites": "site", "contracts": "contract", "batteries": "battery",
@@ -54,7 +54,7 @@ def _repeated(parts: Parts) -> Iterator[Finding]:
 
 def _references(parts: Parts) -> Iterator[tuple[str, str, str]]:
     """Yield where a name is used, the section that it should stand in, and the name."""
-    for section in SECTIONS:
+    for section in (*SECTIONS, *NAMELESS):
         for position, words in parts.lost(section).items():
             for word, known in REFERENCES.items():
                 if word in words:
@@ -71,6 +71,14 @@ def _references(parts: Parts) -> Iterator[tuple[str, str, str]]:
         yield f"{path}.tier", "tiers", workload.tier
         yield f"{path}.origin", "regions", workload.origin
         for position, name in enumerate(workload.ladder):
+            yield f"{path}.ladder[{position}]", "models", name
+    for path, restraint in parts.placed("restraint"):
+        yield f"{path}.tier", "tiers", restraint.tier
+        for position, name in enumerate(restraint.ladder or ()):
+            yield f"{path}.ladder[{position}]", "models", name
+    for path, step in parts.mix:
+        yield f"{path}.workload", "workloads", step.workload
+        for position, name in enumerate(step.ladder):
             yield f"{path}.ladder[{position}]", "models", name
     for position, rtt in enumerate(parts.network.rtt):
         yield f"network.rtt[{position}].region", "regions", rtt.region

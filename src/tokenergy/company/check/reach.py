@@ -25,9 +25,8 @@ def check_reach(parts: Parts) -> Iterator[Finding]:
 
 
 def _worth(path: str, tier: Tier) -> Iterator[Finding]:
-    free = 0.0 in (tier.price_usd_per_mtok, tier.price_usd_per_request)
     nothing = (
-        (tier.value == "from_price" and free)
+        (tier.value == "from_price" and tier.is_free)
         or 0.0 in (tier.value_usd_per_mtok, tier.value_usd_per_request)
         or (
             tier.from_conversion is not None

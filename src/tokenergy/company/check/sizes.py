@@ -49,6 +49,8 @@ BOUNDS: Final[dict[str, tuple[Bound, ...]]] = {
         ("value_usd_per_mtok", 0.0, 1e5, "USD/Mtok", "USD per item"),
         ("price_usd_per_request", 0.0, 1e4, "USD", "cents"),
         ("value_usd_per_request", 0.0, 1e4, "USD", "cents"),
+        ("price_usd_per_user_month", 0.0, 1e5, "USD", "cents"),
+        ("fixed_usd_per_year", 0.0, 1e11, "USD", "cents"),
     ),
     "workloads": (
         ("arrivals.mean_requests_per_s", 0.0, 1e7, "requests/s", "requests per day"),

@@ -36,6 +36,7 @@
   // How wide the plots of a view are side by side, without axes and space between them.
   const across = (view) => {
     if (view.hconcat) return view.hconcat.reduce((sum, each) => sum + across(each), 0);
+    if (view.vconcat) return Math.max(...view.vconcat.map(across));
     if (view.spec) return across(view.spec) * (view.columns || 1);
     return view.width || 0;
   };

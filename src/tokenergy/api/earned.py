@@ -1,0 +1,319 @@
+"""What a run earned: margins by tier and user, levers, savings with their band, exposures."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tokenergy.api.opened import OpenCompany
+from tokenergy.api.simulating import Simulation, at_limit_h, used_gpu_share
+from tokenergy.company.finding import Finding
+from tokenergy.dispatch.world import World
+from tokenergy.economics.attribution import WorkloadCost, attribute, bill_by_site
+from tokenergy.economics.bootstrap import Band, band
+from tokenergy.economics.exposures import (
+    Exposures,
+    exposures,
+    mean_price_usd_per_mwh,
+    positions_of,
+)
+from tokenergy.economics.levers import Lever, company_levers
+from tokenergy.economics.margin import CompanyMargin, TierMargin, company_margin, margin_by_tier
+from tokenergy.economics.negative_scale import BreakEven, break_even_conversion
+from tokenergy.economics.reconcile import Reconciliation, invoices_of, reconcile
+from tokenergy.economics.users import UserMargins, user_margins
+from tokenergy.economics.waterfall import Waterfall, waterfalls
+from tokenergy.simulate.account import account, cost_usd_by_interval
+from tokenergy.simulate.run import Run
+from tokenergy.simulate.scorecard import BASELINE, BOUND
+from tokenergy.store.sqlite import SqliteLedger
+from tokenergy.store.usage import Usage
+
+LEVER_SHARE = 0.5
+"""How far each lever of the tornado is moved either way."""
+SHORT_CODE = "BOOTSTRAP_SHORT"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Savings:
+    """What the shown policy saves against a named baseline, and how sure that is.
+
+    Attributes:
+        policy, baseline: who saves, against whom.
+        saving: the saving with its band; None where the horizon is too short for one.
+        saving_usd: the saving.
+        of_cost_share: over the baseline's cost; None where that is <= 0.
+        of_full_share: over the full cost of the tokens.
+        regret_usd, regret_share: the distance to clairvoyant that is left.
+    """
+
+    policy: str
+    baseline: str
+    saving: Band | None
+    saving_usd: float
+    of_cost_share: float | None
+    of_full_share: float | None
+    regret_usd: float | None
+    regret_share: float | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the savings as a JSON-ready mapping."""
+        held = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        return held | {"saving": None if self.saving is None else self.saving.to_dict()}
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Earned:
+    """What the shown run earned, panel by panel (economics sheet, section 7).
+
+    Attributes:
+        costs: what each workload's tokens cost.
+        tiers, company: margins.
+        users: margins by user.
+        waterfalls: revenue to margin, company first.
+        levers: the tornado, strongest first.
+        bills: whether every invoice was charged to somebody.
+        savings: None where no baseline was run.
+        cost: the cost of the run with its P10 and P90; None in a short horizon.
+        risk: the five exposures.
+        break_even: the conversion at which a user brings what its tokens used, capital in it;
+            None where all users pay, or none.
+        mw_binds_h: site-hours in which a connection is at its limit.
+        marginal_usd_per_mtok: mean price of asking; None where the policy prices nothing.
+        price_usd_per_mtok: revenue over tokens; None without tokens.
+    """
+
+    costs: tuple[WorkloadCost, ...]
+    tiers: tuple[TierMargin, ...]
+    company: CompanyMargin
+    users: UserMargins
+    waterfalls: tuple[Waterfall, ...]
+    levers: tuple[Lever, ...]
+    bills: Reconciliation
+    savings: Savings | None
+    cost: Band | None
+    risk: Exposures
+    break_even: BreakEven | None
+    mw_binds_h: float
+    marginal_usd_per_mtok: float | None
+    price_usd_per_mtok: float | None
+    findings: tuple[Finding, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the panels as a JSON-ready mapping."""
+        return {
+            "company_margin": self.company.to_dict(),
+            "cost_by_workload": [cost.to_dict() for cost in self.costs],
+            "waterfalls": [each.to_dict() for each in self.waterfalls],
+            "users": self.users.to_dict(),
+            "levers": [lever.to_dict() for lever in self.levers],
+            "reconciliation": self.bills.to_dict(),
+            "savings": None if self.savings is None else self.savings.to_dict(),
+            "cost_band": None if self.cost is None else self.cost.to_dict(),
+            "exposures": self.risk.to_dict(),
+            "break_even_usage": None if self.break_even is None else self.break_even.to_dict(),
+        }
+
+    def cost_line(self, shown: Simulation) -> str:
+        """Say what a token costs on each basis, and what it brings."""
+        text = shown.message
+        if self.marginal_usd_per_mtok is not None and self.price_usd_per_mtok is not None:
+            text += (
+                f" One Mtok more costs {self.marginal_usd_per_mtok:.3g} USD at the margin and "
+                f"sells for {self.price_usd_per_mtok:.3g}."
+            )
+        return text
+
+    def users_line(self) -> str:
+        """Say who earns, who loses, and what nobody used."""
+        margin = self.company
+        word = "earns" if margin.margin_usd >= 0.0 else "loses"
+        text = (
+            f"The company {word} {abs(margin.margin_usd):,.0f} USD of {margin.revenue_usd:,.0f} "
+            f"in revenue; unused capacity costs {margin.unused_capacity_usd:,.0f} USD."
+        )
+        lose, at_margin = (
+            self.users.unprofitable_share,
+            self.users.marginal_unprofitable_share,
+        )
+        if lose is None:
+            return f"{text} Which users lose money is not known: see the findings."
+        text += f" {lose:.1%} of its users cost more than they bring"
+        return f"{text}." if at_margin is None else f"{text}, {at_margin:.1%} at the margin."
+
+    def levers_line(self) -> str:
+        """Say which lever moves the full cost most, and where the price of power stands."""
+        costs = [lever for lever in self.levers if lever.metric == "full_cost"]
+        if not costs:
+            return "Levers: no token was served, so nothing moves its cost."
+        first = costs[0]
+        power = next(lever for lever in costs if lever.name == "power_price")
+        place = 1 + costs.index(power)
+        binds = (
+            f"megawatts bind in {self.mw_binds_h:.0f} site-hours, and there their rent decides"
+            if self.mw_binds_h > 0.0
+            else "no megawatt binds"
+        )
+        return (
+            f"Of {len(costs)} levers {first.name.replace('_', ' ')} moves full cost most "
+            f"({_ends(first)} at -/+{LEVER_SHARE:.0%}); the price of power is number {place} "
+            f"({_ends(power)}): {binds}."
+        )
+
+    def saving_line(self) -> str:
+        """Say what dispatch saves, against whom, how sure that is, and how much is left."""
+        held = self.savings
+        if held is None:
+            return "Saving: no baseline was run, so none is told."
+        word = "saves" if held.saving_usd >= 0.0 else "loses"
+        text = (
+            f"Dispatch ({held.policy}) {word} {abs(held.saving_usd):,.0f} USD against "
+            f"{held.baseline}"
+        )
+        if held.saving is not None:
+            text += f" (90 % band {held.saving.low_usd:,.0f} to {held.saving.high_usd:,.0f})"
+        if held.of_full_share is not None:
+            text += f", {held.of_full_share:.2%} of full cost"
+        if held.regret_share is not None:
+            text += f"; {held.regret_share:.2%} above clairvoyant, nobody can do better"
+        return text + "."
+
+
+def earned(
+    company: OpenCompany, shown: Simulation, *, usage_ledger: str | Path | None = None
+) -> Earned:
+    """Return what the shown run of a simulation earned.
+
+    Raises:
+        InputError: if the ledger cannot be read.
+    """
+    world, run, full = company.world, shown.runs[shown.shown], shown.full
+    spent = account(world, run)
+    costs = attribute(
+        world, run, full, power_usd_by_site=bill_by_site(company.company, spent.power_usd)
+    )
+    tiers = margin_by_tier(world, full, costs)
+    usage = _usage(usage_ledger)
+    users = user_margins(company.company, tiers, {} if usage is None else usage.mtok_by_tier)
+    bills = reconcile(invoices_of(world, run, spent.power_usd), full, tiers)
+    by_interval = cost_usd_by_interval(world, run)
+    seed = company.company.seed
+    cost = band(by_interval, step_h=world.step_h, seed=seed)
+    positions = positions_of(world, run)
+    risk = exposures(
+        positions,
+        budget_usd_per_mwh=mean_price_usd_per_mwh(positions),
+        bill_usd=spent.bill_usd,
+    )
+    margin = company_margin(full, tiers)
+    levers = company_levers(
+        company.company,
+        full,
+        awake_lease_usd=spent.lease_usd,
+        api_usd=spent.api_usd,
+        network_usd=spent.network_usd,
+        revenue_usd=margin.revenue_usd,
+        power_fixed_share=_fixed_share(world, run),
+        gpu_used_share=used_gpu_share(world, run),
+        move_share=LEVER_SHARE,
+    )
+    served = full.served_mtok
+    priced = [each.marginal_usd for each in costs if each.marginal_usd is not None]
+    some = served > 0.0
+    return Earned(
+        costs=costs,
+        tiers=tiers,
+        company=margin,
+        users=users,
+        waterfalls=waterfalls(full, tiers),
+        levers=levers,
+        bills=bills,
+        savings=_savings(world, shown, by_interval, seed),
+        cost=cost,
+        risk=risk,
+        break_even=_break_even(company, tiers),
+        mw_binds_h=at_limit_h(world, run),
+        marginal_usd_per_mtok=sum(priced) / served if some and len(priced) == len(costs) else None,
+        price_usd_per_mtok=margin.revenue_usd / served if some else None,
+        findings=(*users.findings, *bills.findings, *risk.findings, *_short(cost)),
+    )
+
+
+def _break_even(company: OpenCompany, tiers: tuple[TierMargin, ...]) -> BreakEven | None:
+    """Return the conversion at which a user brings what its tokens used, USD per month."""
+    held = list(zip(company.company.tiers, tiers, strict=True))
+    free = [margin for tier, margin in held if tier.users is not None and tier.is_free]
+    paid = [margin for tier, margin in held if tier.users is not None and not tier.is_free]
+    if not free or not paid:
+        return None
+
+    def per_user(margins: list[TierMargin], name: str) -> float:
+        users = sum((margin.users_count or 0) * margin.months for margin in margins)
+        return float(sum(getattr(margin, name) for margin in margins)) / users
+
+    return break_even_conversion(
+        price_usd_per_user=per_user(paid, "revenue_usd"),
+        free_revenue_usd_per_user=per_user(free, "revenue_usd"),
+        paid_cost_usd_per_user=per_user(paid, "usage_usd"),
+        free_cost_usd_per_user=per_user(free, "usage_usd"),
+    )
+
+
+def _usage(ledger: str | Path | None) -> Usage | None:
+    if ledger is None:
+        return None
+    with SqliteLedger(ledger, read_only=True) as held:
+        return held.usage()
+
+
+def _fixed_share(world: World, run: Run) -> float:
+    """Return the part of the load that no work draws: standing load, and replicas for nobody."""
+    load_mwh = float(run.load_mwh.sum())
+    return max(0.0, 1.0 - float(run.route_mwh(world).sum()) / load_mwh) if load_mwh > 0.0 else 0.0
+
+
+def _savings(world: World, shown: Simulation, by_interval: np.ndarray, seed: int) -> Savings | None:
+    """Return what the shown policy saves against the baseline, if that was run."""
+    if BASELINE not in shown.runs or shown.shown == BASELINE:
+        return None
+    before = cost_usd_by_interval(world, shown.runs[BASELINE])
+    less = before - by_interval
+    before_usd, saving_usd = float(before.sum()), float(less.sum())
+    score = shown.card.policies[shown.shown]
+    full_usd = shown.full.allocation_usd
+    bounded = BOUND in shown.runs
+    return Savings(
+        policy=shown.shown,
+        baseline=BASELINE,
+        saving=band(less, step_h=world.step_h, seed=seed),
+        saving_usd=saving_usd,
+        of_cost_share=saving_usd / before_usd if before_usd > 0.0 else None,
+        of_full_share=saving_usd / full_usd if full_usd > 0.0 else None,
+        regret_usd=score.regret_usd if bounded else None,
+        regret_share=score.regret_share if bounded else None,
+    )
+
+
+def _short(cost: Band | None) -> tuple[Finding, ...]:
+    """Warn where no weeks were drawn behind the bands."""
+    if cost is not None and cost.by_week:
+        return ()
+    drawn = "nothing could be drawn" if cost is None else "days were drawn instead of weeks"
+    return (
+        Finding(
+            code=SHORT_CODE,
+            path="horizon.days",
+            value="" if cost is None else f"{cost.blocks_count}",
+            limit="28",
+            unit="days",
+            severity="warning",
+            reason=f"bands of savings and cost need at least four weeks; {drawn}",
+            remedy="Lengthen the horizon to 28 days or more",
+        ),
+    )
+
+
+def _ends(lever: Lever) -> str:
+    pair = (lever.low_change_share, lever.high_change_share)
+    return " / ".join("-" if share is None else f"{share:+.1%}" for share in pair)

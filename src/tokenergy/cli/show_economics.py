@@ -1,0 +1,305 @@
+"""The nine panels of the question whether it pays, as tables for people."""
+
+from collections.abc import Sequence
+
+from tokenergy.api.earned import Earned
+from tokenergy.api.earning import Economics
+from tokenergy.cli.columns import console, decimals_for, figure, percent, put, say
+from tokenergy.cli.show import banner
+from tokenergy.economics.margin import TierMargin
+
+ANSWER = "Does it pay?"
+
+
+def economics(result: Economics) -> None:
+    """Print the answer, then the nine panels, then what a reader must know."""
+    banner(result.heading)
+    answer(result)
+    for panel in (
+        _waterfall, _unit_cost, _users, _scale, _growth, _levers, _bills, _savings, _unused, _risk,
+        _presets,
+    ):  # fmt: skip
+        console.print()
+        panel(result)
+    if result.findings:
+        console.print()
+    for finding in result.findings:
+        say(f"{finding.severity} {finding.code} {finding.path}: {finding.reason}", style="yellow")
+
+
+def answer(result: Economics) -> None:
+    """Print the answer in five numbered lines."""
+    say(ANSWER, style="bold")
+    for number, line in enumerate(result.lines(), start=1):
+        say(f"{number}. {line}")
+
+
+def _money(usd: float | None) -> str:
+    return figure(usd, 0)
+
+
+def _waterfall(result: Economics) -> None:
+    """Panel 1: revenue to margin, the company and each tier side by side."""
+    every = result.earned.waterfalls
+    names = list(dict.fromkeys(step.name for each in every for step in each.steps))
+    cells = []
+    for name in names:
+        row = [name.replace("_", " ")]
+        for each in every:
+            found = next((step for step in each.steps if step.name == name), None)
+            shown = None if found is None else found.end_usd if name == "margin" else found.usd
+            row.append(_money(shown))
+        cells.append(row)
+    put(
+        f"1  From revenue to margin, USD in {result.simulation.full.hours_h:g} h "
+        "(company: allocation; tiers: usage)",
+        cells,
+        left=("step",),
+        right=[each.of for each in every],
+    )
+
+
+def _unit_cost(result: Economics) -> None:
+    """Panel 2: what a Mtok costs on each basis and what it brings, by tier."""
+    held, full = result.earned, result.simulation.full
+    known = [
+        *(tier.marginal_usd_per_mtok for tier in held.tiers),
+        full.allocation_usd_per_mtok,
+    ]
+    decimals = decimals_for(price for price in known if price is not None)
+    rows = [
+        [
+            "all",
+            figure(full.served_mtok, 0),
+            figure(full.allocation_usd_per_mtok, decimals),
+            figure(full.usage_usd_per_mtok, decimals),
+            figure(held.marginal_usd_per_mtok, decimals),
+            figure(held.price_usd_per_mtok, decimals),
+            "-",
+        ]
+    ]
+    rows += [
+        [
+            tier.tier,
+            figure(tier.served_mtok, 0),
+            "-",
+            figure(tier.usage_usd_per_mtok, decimals),
+            figure(tier.marginal_usd_per_mtok, decimals),
+            figure(tier.price_usd_per_mtok, decimals),
+            _per_request(tier),
+        ]
+        for tier in held.tiers
+    ]
+    put(
+        f"2  What a Mtok costs and brings, USD/Mtok (joules: {_meter(held.tiers)})",
+        rows,
+        left=("tier",),
+        right=("served Mtok", "full", "usage", "marginal", "price", "USD/request (usage)"),
+    )
+    say("full: all that is paid, over the tokens; usage: what they used; marginal: one more")
+
+
+def _per_request(tier: TierMargin) -> str:
+    """Return what a request used: of a media tier a request is an image or a clip."""
+    if tier.served_requests_count <= 0.0:
+        return "-"
+    usd = tier.usage_usd / tier.served_requests_count
+    return figure(usd, decimals_for([usd]))
+
+
+def _meter(tiers: Sequence[TierMargin]) -> str:
+    return ", ".join(dict.fromkeys(tier.meter_tier for tier in tiers if tier.meter_tier)) or "none"
+
+
+def _users(result: Economics) -> None:
+    """Panel 3: who among the users of a tier costs more than is paid."""
+    held = result.earned.users
+    rows = []
+    for tier in held.tiers:
+        if tier.users_count is None:
+            continue
+        line = tier.usage.line
+        rows.append(
+            [
+                tier.tier,
+                tier.source or "not known",
+                f"{tier.users_count:,}",
+                figure(tier.mean_mtok_per_user_month, 4),
+                figure(line.break_even_mtok_per_user_month, 4),
+                percent(tier.usage.share, 1),
+                percent(None if tier.marginal is None else tier.marginal.share, 1),
+                _money(tier.usage.loss_usd),
+            ]
+        )
+    if not rows:
+        say("3  Users: no tier of the file says who holds it, so there is no margin by user")
+        return
+    put(
+        "3  Users, and those who cost more than they bring",
+        rows,
+        left=("tier", "usage from"),
+        right=(
+            "users", "mean Mtok/month", "break-even", "lose (usage)", "lose (marginal)",
+            "their loss USD",
+        ),
+    )  # fmt: skip
+
+
+def _scale(result: Economics) -> None:
+    """Panel 4: profit against users, today and under restraint, with every turn."""
+    grown = result.grown
+    if grown is None:
+        say("4  Profit against users: no tier has users, so there is none")
+        return
+    today, limited = grown.today, grown.restrained
+    rows = []
+    for at, point in enumerate(today.points):
+        row = [
+            figure(point.books.users_count, 0),
+            _money(point.books.profit_usd_per_year),
+            figure(point.slope_usd_per_user_year, 2),
+            percent(point.books.served_share, 1),
+        ]
+        if limited is not None:
+            other = limited.points[at]
+            row += [
+                _money(other.books.profit_usd_per_year),
+                figure(other.slope_usd_per_user_year, 2),
+                percent(other.books.served_share, 1),
+                _money(other.books.lost_value_usd_per_year),
+            ]
+        rows.append(row)
+    right = ["profit/year", "next user", "served"]
+    if limited is not None:
+        right += ["restrained/year", "next user", "served", "value lost/year"]
+    put(
+        "4  Profit against users on the capacity that stands, USD",
+        rows,
+        left=("users",),
+        right=right,
+    )
+    say("next user: what one more user adds to the profit of a year; served: of what is asked for")
+    for line in grown.says():
+        say(line)
+
+
+def _growth(result: Economics) -> None:
+    """The path of growth, where the file has one."""
+    grown = result.grown
+    if grown is None or grown.path is None:
+        return
+    path = grown.path
+    put(
+        "   Along the path of growth",
+        [
+            [
+                f"{point.month:g}",
+                figure(point.users_count, 0),
+                f"{point.capacity_ratio:.2f}",
+                _money(point.profit_usd_per_month),
+                _money(point.cumulative_usd),
+                percent(1.0 - point.unserved_share, 1),
+                percent(point.mw_bound_share, 0),
+                percent(point.gpus_bound_share, 0),
+            ]
+            for point in path.points
+            if point.month % 6 == 0
+        ],
+        left=("month",),
+        right=("users", "capacity x", "USD/month", "since start", "served", "MW bind", "GPUs bind"),
+    )
+    for line in path.says():
+        say(line)
+
+
+def _levers(result: Economics) -> None:
+    """Panel 5: the tornado."""
+    put(
+        "5  Levers on the full cost of a Mtok (token price: on the margin), each by 50 %",
+        [
+            [
+                lever.name.replace("_", " ") + (" (capped)" if lever.capped else ""),
+                _signed(lever.low_change_share),
+                _signed(lever.high_change_share),
+            ]
+            for lever in result.earned.levers
+        ],
+        left=("lever",),
+        right=("-50 %", "+50 %"),
+    )
+
+
+def _signed(share: float | None) -> str:
+    return "-" if share is None else f"{share:+.1%}"
+
+
+def _bills(result: Economics) -> None:
+    """Panel 6: whether every invoice was charged to somebody."""
+    say(f"6  {result.earned.bills.sentence()}", style="bold")
+
+
+def _savings(result: Economics) -> None:
+    """Panel 7: the saving, against whom, how sure, and how much is left."""
+    say(f"7  {result.earned.saving_line()}", style="bold")
+    if result.simulation.split is not None:
+        say(result.simulation.split.sentence())
+
+
+def _unused(result: Economics) -> None:
+    """Panel 8: what was paid for and stood unused."""
+    full = result.simulation.full
+    share = full.unused_capacity_usd / full.allocation_usd if full.allocation_usd else None
+    say(
+        f"8  Unused capacity: {full.unused_capacity_usd:,.0f} USD, {percent(share, 1)} of all that "
+        "is paid; charged to nobody",
+        style="bold",
+    )
+    if full.missing:
+        say(f"Not stated in the file, so in no figure: {', '.join(full.missing)}.")
+
+
+def _risk(result: Economics) -> None:
+    """Panel 9: hedge ratio, the band of the cost, and the five exposures."""
+    held: Earned = result.earned
+    risk = held.risk
+    text = f"9  Hedge ratio {percent(risk.hedge_share, 0)}"
+    if held.cost is not None:
+        text += (
+            f"; dispatch cost P10 {held.cost.p10_usd:,.0f}, P90 {held.cost.p90_usd:,.0f} USD, by "
+            f"{'week' if held.cost.by_week else 'day'}"
+        )
+    say(text, style="bold")
+    if risk.capture_usd_per_mwh is not None and risk.strike_usd_per_mwh is not None:
+        say(
+            f"Contracted power was worth {risk.capture_usd_per_mwh:.2f} USD/MWh and cost "
+            f"{risk.strike_usd_per_mwh:.2f}; {risk.overhedged_mwh:,.0f} MWh exceed the load of "
+            "their hour."
+        )
+    rows = [[name, _money(usd)] for name, usd in risk.five().items()]
+    rows.append(["charges (no exposure)", _money(risk.charges_usd)])
+    put(
+        f"   The bill by exposure, USD, against {risk.budget_usd_per_mwh:.2f} USD/MWh",
+        rows,
+        left=("exposure",),
+        right=("USD",),
+    )
+
+
+def _presets(result: Economics) -> None:
+    """Published figures of others, as they were published."""
+    if not result.presets:
+        return
+    put(
+        "   Published figures of others, for comparison only",
+        [
+            [
+                f"{preset.preset}.{preset.fact}",
+                preset.as_of.isoformat(),
+                preset.status,
+                f"{preset.quantity:,.10g} {preset.unit}",
+            ]
+            for preset in result.presets
+        ],
+        left=("figure", "as of", "status"),
+        right=("value",),
+    )

@@ -1,0 +1,154 @@
+"""The tables of users: who loses money, what restraint changes, and the path of growth."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tokenergy.page.html import Column, Line, lines_table, table
+from tokenergy.page.number import amount, money, percent, significant
+from tokenergy.page.pay_rows import fate_of, lines_of_users
+from tokenergy.page.rows import Given, Row
+from tokenergy.page.stated import Stated
+
+EVERY_MONTHS = 6
+"""Months from one row of the path of growth to the next."""
+LOSERS = {
+    "none": "nobody",
+    "all": "everybody",
+    "heavy": "who asks for more",
+    "light": "who asks for less",
+}
+
+
+def users_table(economics: Given, stated: Stated) -> str:
+    """Return who loses money in each tier, on both bases."""
+    rows: list[Row] = []
+    for tier, basis, figures in lines_of_users(economics):
+        even = figures["break_even_mtok_per_user_month"]
+        losers = LOSERS.get(str(figures["losers"]), "not known")
+        rows.append(
+            {
+                "tier": f"{tier['tier']}, {basis}",
+                "users": tier["users_count"],
+                "mean": tier["mean_mtok_per_user_month"],
+                "tenth": tier.get("top_tenth_share"),
+                "even": even,
+                "losers": losers,
+                "share": figures["share"],
+                "loss": figures["loss_usd"],
+                "source": tier["source"] or "not known",
+            }
+        )
+    columns = [
+        Column(title="Tier, basis", name="tier"),
+        Column(title="Users", name="users", write=amount),
+        Column(title="Mean, Mtok a month", name="mean", write=significant),
+        Column(title="Asked for by the heaviest tenth", name="tenth", write=percent),
+        Column(title="Break-even, Mtok a month", name="even", write=significant),
+        Column(title="Who loses", name="losers"),
+        Column(title="Users that lose", name="share", write=percent),
+        Column(title=f"Their loss, {stated.currency}", name="loss", write=money),
+        Column(title="Usage from", name="source"),
+    ]
+    basis = "marginal: tokens at the margin; usage: all they used, and what is fixed for the tier"
+    return table(
+        "Users that cost more than they bring",
+        stated.subtitle(stated.currency, basis),
+        columns,
+        rows,
+    )
+
+
+def today_table(curves: Mapping[str, Given], stated: Stated) -> str:
+    """Return the year at today's users, as it is and under restraint."""
+    points = {case: curve["today"] for case, curve in curves.items()}
+    fates = {case: fate_of(point) for case, point in points.items()}
+
+    def of(name: str) -> list[Any]:
+        return [point.get(name) for point in points.values()]
+
+    turns = [", ".join(amount(users) for users in curve["n_star"]) for curve in curves.values()]
+    evens = [(curve.get("break_even") or {}).get("conversion_share") for curve in curves.values()]
+    paid = [curve.get("paid_share") for curve in curves.values()]
+    lines: list[Line] = [
+        ("Profit", money, of("profit_usd_per_year")),
+        ("Revenue", money, of("revenue_usd_per_year")),
+        ("Cost", money, of("cost_usd_per_year")),
+        ("of it power", percent, of("energy_share")),
+        ("Users", amount, of("users_count")),
+        ("Asked for, Mtok", amount, [fate["asked_mtok_per_year"] for fate in fates.values()]),
+        ("Served", percent, [fate["served_share"] for fate in fates.values()]),
+        ("Refused", percent, [fate["refused_share"] for fate in fates.values()]),
+        ("Downgraded", percent, [fate["downgraded_share"] for fate in fates.values()]),
+        ("Value lost", money, of("lost_value_usd_per_year")),
+        ("Value of conversions, in no profit", money, of("conversions_usd_per_year")),
+        ("Hours at a GPU limit", percent, of("gpus_bound_share")),
+        ("Hours at a MW limit", percent, of("mw_bound_share")),
+        ("One more user costs", significant, of("marginal_usd_per_user_year")),
+        ("One more user brings", significant, of("revenue_usd_per_user_year")),
+        ("Elasticity of cost", significant, of("elasticity_ratio")),
+        ("Users at which growth turns", amount, [turn or "nowhere" for turn in turns]),
+        ("Break-even conversion", _conversion, evens),
+        ("Users that pay", _conversion, paid),
+    ]
+    return lines_table(
+        "A year at the users of the file",
+        stated.subtitle(f"{stated.currency} a year", "everything that is paid, capital included"),
+        ["", *curves],
+        lines,
+        shown="Profit",
+    )
+
+
+def fate_table(curves: Mapping[str, Given], stated: Stated) -> str:
+    """Return what becomes of each tier's work, today and under restraint."""
+    rows: list[Row] = [
+        dict(tier) | {"of": f"{tier['tier']}, {case}"}
+        for place in range(max(len(curve["today"]["tiers"]) for curve in curves.values()))
+        for case, curve in curves.items()
+        for tier in curve["today"]["tiers"][place : place + 1]
+    ]
+    columns = [
+        Column(title="Tier", name="of"),
+        Column(title="Users", name="users_count", write=amount),
+        Column(title="Asked for, Mtok", name="asked_mtok_per_year", write=amount),
+        Column(title="Served", name="served_share", write=percent),
+        Column(title="Refused", name="refused_share", write=percent),
+        Column(title="Downgraded", name="downgraded_share", write=percent),
+        Column(title="Revenue", name="revenue_usd_per_year", write=money),
+        Column(title="Value lost", name="lost_value_usd_per_year", write=money),
+    ]
+    unit = f"{stated.currency} a year"
+    return table(
+        "What becomes of each tier's work",
+        stated.subtitle(unit, "at the users of the file; lost: value of what is refused"),
+        columns,
+        rows,
+    )
+
+
+def growth_table(points: Sequence[Given], stated: Stated) -> str:
+    """Return the path of growth, one row in so many months, and the last."""
+    last = points[-1]["month"]
+    rows = [point for point in points if point["month"] % EVERY_MONTHS == 0 or point is points[-1]]
+    columns = [
+        Column(title="Month", name="month"),
+        Column(title="Users", name="users_count", write=amount),
+        Column(title="Capacity, of today's", name="capacity_ratio", write=significant),
+        Column(title="Tokens a user, of today's", name="tokens_ratio", write=significant),
+        Column(title="Price of a token, of today's", name="price_ratio", write=significant),
+        Column(title="Profit of the month", name="profit_usd_per_month", write=money),
+        Column(title="Since the start", name="cumulative_usd", write=money),
+        Column(title="Not served", name="unserved_share", write=percent),
+        Column(title="Hours at a GPU limit", name="gpus_bound_share", write=percent),
+        Column(title="Hours at a MW limit", name="mw_bound_share", write=percent),
+    ]
+    return table(
+        f"The path of growth, every {EVERY_MONTHS} months to month {last}",
+        stated.subtitle(f"{stated.currency} a month", "everything that is paid"),
+        columns,
+        rows,
+    )
+
+
+def _conversion(share: float) -> str:
+    return percent(share, 2)

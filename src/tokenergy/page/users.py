@@ -1,0 +1,157 @@
+"""The sections on users: who costs more than is paid, and what growth and restraint do."""
+
+from dataclasses import replace
+from datetime import timedelta
+from html import escape
+from typing import Any
+
+from tokenergy.page import pay_rows, user_charts, user_tables
+from tokenergy.page.data import ReportData
+from tokenergy.page.html import Section, figure, folded, paragraph
+from tokenergy.page.number import cell, known, money, percent
+from tokenergy.page.rows import Given, Row, moment, stamp
+from tokenergy.page.stated import Stated, stated
+
+
+def users(data: ReportData, economics: Given) -> Section:
+    """Return panel 3: who among the users costs more than is paid."""
+    when, title = stated(data), "Users that cost more than they bring"
+    held = economics.get("users") or {}
+    if not pay_rows.lines_of_users(economics):
+        text = "No tier of the file says who holds it, so that there is no margin by user."
+        return Section(anchor="users", link="Users", title=title, body=paragraph(text))
+    marginal = held.get("marginal_share_unprofitable")
+    body = (
+        f"<p>Of all users {cell(held.get('share_unprofitable'), percent)} cost more than they "
+        f"bring by what their tokens used, {cell(marginal, percent)} at the margin. "
+        f"{escape(_sources(held))}</p>"
+    )
+    charts: dict[str, Any] = {}
+    whale, bins = pay_rows.whale_rows(economics), pay_rows.histogram_rows(economics)
+    if whale:
+        charts["whale"] = user_charts.whale_chart(whale, stated=when)
+        body += figure(
+            "whale",
+            charts["whale"],
+            words="Curves of what the users of a tier earn together, from the worst user on: they "
+            "fall while users lose money and rise after. The table below says how many lose.",
+        )
+    if bins:
+        charts["histogram"] = user_charts.histogram_chart(bins, stated=when)
+        body += figure(
+            "histogram",
+            charts["histogram"],
+            words="Bars of how many users leave how much in a month, those that lose apart, one "
+            "panel for each tier and basis.",
+        )
+        body += paragraph(
+            "The first and the last bar of a panel are open ends. A bar wider than the others is "
+            "as high as its users would be in bars of their width; users far beyond the rest are "
+            "cut off, and counted in the table."
+        )
+    body += user_tables.users_table(economics, when)
+    return Section(anchor="users", link="Users", title=title, body=body, charts=charts)
+
+
+def _sources(held: Given) -> str:
+    """Say where each tier's distribution of usage is from."""
+    words = {
+        "ledger": "from the requests of a ledger",
+        "lognormal": "a lognormal of the tail that the file states",
+    }
+    said = []
+    for tier in held.get("tiers") or ():
+        if known(tier.get("users_count")):
+            where = words.get(
+                str(tier["source"]), "not known, so that its users are not told apart"
+            )
+            said.append(f"{tier['tier']}, {where}")
+    return f"How unevenly users ask: {'; '.join(said)}."
+
+
+def growth(data: ReportData, economics: Given) -> Section:
+    """Return panel 4: profit against users, with and without restraint, and the path of growth."""
+    title, curves = "What growth does", pay_rows.curves_of(economics)
+    line = pay_rows.answer_line(data, pay_rows.GROWTH_LINE)
+    if not curves:
+        text = line or "No tier of the file names its users, so that nothing grows with them."
+        return Section(anchor="growth", link="Growth", title=title, body=paragraph(text))
+    scale = economics["scale"]
+    when = _year_of(data, next(iter(curves.values())))
+    chart = user_charts.profit_chart(
+        pay_rows.profit_rows(curves),
+        pay_rows.profit_marks(curves),
+        stated=when,
+        capacity=str(scale.get("capacity")),
+    )
+    body = (paragraph(line) if line else "") + figure(
+        "profit",
+        chart,
+        words="Lines of the yearly profit against the number of users, today and with restraint, "
+        "with marks where growth turns. The table below has the numbers at today's users.",
+    )
+    limits = scale.get("restraint") or ()
+    if limits:
+        items = "".join(f"<li>{escape(pay_rows.told(str(s), data.currency))}</li>" for s in limits)
+        body += f"<p>With restraint:</p><ul>{items}</ul>"
+    elif pay_rows.RESTRAINED not in curves:
+        body += paragraph("The file states no restraint, so that none stands beside today.")
+    body += user_tables.today_table(curves, when) + user_tables.fate_table(curves, when)
+    charts = {"profit": chart}
+    for case, curve in curves.items():
+        body += _said(f"In words: {case}", curve, data)
+    path = scale.get("growth")
+    if path and path.get("points"):
+        charts["growth"] = user_charts.growth_chart(_path_rows(path), stated=_path_of(data, path))
+        body += '<h3 id="path">Along the path of growth</h3>' + _path(data, path, charts["growth"])
+    else:
+        body += paragraph("The file states no path of growth.")
+    return Section(anchor="growth", link="Growth", title=title, body=body, charts=charts)
+
+
+def _path(data: ReportData, path: Given, chart: Any) -> str:
+    first = path.get("first_profitable_month")
+    profit = "No month has a profit." if first is None else f"Month {first} is the first that pays."
+    unit = escape(data.currency)
+    body = (
+        f"<p>Months with a loss burn {cell(path.get('burn_usd'), money)} {unit}; "
+        f"{cell(path.get('deepest_usd'), money)} {unit} have to be raised, and at the end of the "
+        f"path {cell(path.get('cumulative_usd'), money)} {unit} are left. {escape(profit)}</p>"
+    )
+    body += figure(
+        "growth",
+        chart,
+        words="A line of users and bars of the profit of each month along the path of growth. "
+        "The table below has the numbers.",
+    )
+    body += user_tables.growth_table(path["points"], _path_of(data, path))
+    return body + _said("In words: the path of growth", path, data)
+
+
+def _said(summary: str, held: Given, data: ReportData) -> str:
+    """Return what a curve says of itself, and what it stands on, folded."""
+    lines = [*(held.get("says") or ()), *([held["basis"]] if held.get("basis") else [])]
+    told = [escape(pay_rows.told(str(line), data.currency)) for line in lines]
+    return folded(summary, f"<ul>{''.join(f'<li>{line}</li>' for line in told)}</ul>")
+
+
+def _year_of(data: ReportData, curve: Given) -> Stated:
+    """Return what a yearly figure states: the window that stands for the year."""
+    when, start = stated(data), (data.heading.get("horizon") or {}).get("start")
+    if start and curve.get("window_h"):
+        end = stamp(moment(start) + timedelta(hours=float(curve["window_h"])))
+        when = when.over([{"start": start, "end": end}])
+    return replace(when, period=f"a year like {when.period}")
+
+
+def _path_of(data: ReportData, path: Given) -> Stated:
+    months = len(path["points"])
+    return replace(stated(data), period=f"{months} months, each like {_year_of(data, path).period}")
+
+
+def _path_rows(path: Given) -> list[Row]:
+    return [
+        {name: point[name] for name in ("month", "users_count", "profit_usd_per_month")}
+        | {"result": "earns" if point["profit_usd_per_month"] >= 0.0 else "loses"}
+        for point in path["points"]
+    ]

@@ -1,0 +1,75 @@
+"""Claims whose experiment needs something that this version does not have: said, not faked."""
+
+from typing import Final
+
+from tokenergy.thesis.inputs import ThesisInputs
+from tokenergy.thesis.result import Label, Result, Told, hash_of
+
+
+def own_energy(inputs: ThesisInputs, told: Told | None = None) -> Result:
+    """T6: a mix of own and bought power against the best single contract."""
+    del inputs, told
+    return _not_yet(
+        id="T6",
+        claim="own cheap energy is worth contracting as a mix",
+        label="sensitivity",
+        threshold="cost of the mix <= best single contract, and lower CVaR95 or lower cost",
+        needs="`plan`, which chooses what to build and to sign over many price years",
+    )
+
+
+def flexibility(inputs: ThesisInputs, told: Told | None = None) -> Result:
+    """T9: curtailed at system peaks, with a part of the work that may wait."""
+    del inputs, told
+    return _not_yet(
+        id="T9",
+        claim="a flexible load can be curtailed at system peaks almost for free",
+        label="sensitivity",
+        threshold="lost value < 0.1 % and priority SLO met 100 %, for some part <= 30 % that "
+        "may wait",
+        needs="curtailment events in the power contracts, and requests one by one to tell "
+        "whose SLO is met",
+    )
+
+
+def dual_price(inputs: ThesisInputs, told: Told | None = None) -> Result:
+    """T11: routing by shares and admission by dual, against a full re-solve."""
+    del inputs, told
+    return _not_yet(
+        id="T11",
+        claim="the program's duals are the price to route and admit by",
+        label="sensitivity",
+        threshold="cost gap to a full re-solve <= 1 %, refreshed hourly",
+        needs="a request simulator, in which one decision answers each request",
+    )
+
+
+def meter(inputs: ThesisInputs, told: Told | None = None) -> Result:
+    """T12: the joules of requests sum to the counter of their device."""
+    del inputs, told
+    return _not_yet(
+        id="T12",
+        claim="the meter of joules per request is right",
+        label="identity",
+        threshold="sum of requests = device counter to 1e-6, and <= 0.1 % off a synthetic truth",
+        needs="attribution of a device's joules to its requests",
+    )
+
+
+UNIT: Final = ""
+"""There is no number, so that it has no unit."""
+
+
+def _not_yet(*, id: str, claim: str, label: Label, threshold: str, needs: str) -> Result:
+    return Result(
+        id=id,
+        claim=claim,
+        label=label,
+        number=None,
+        unit=UNIT,
+        threshold=threshold,
+        verdict="NOT_APPLICABLE",
+        says=f"Not run: it needs {needs}, which this version does not have.",
+        inputs_hash=hash_of({}),
+        figures={"needs": needs},
+    )

@@ -1,0 +1,128 @@
+"""T2: the plan against the closed form and another solver, and that the verdict can be no."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.optimize import linprog
+
+from tokenergy.company.catalogue import Catalogue
+from tokenergy.economics.negative_scale import TOY_AI
+from tokenergy.thesis import growth_loss
+from tokenergy.thesis.growth_loss import Plan, Turn, turn_at
+from tokenergy.thesis.inputs import HourlyPrices, ThesisInputs
+
+
+def inputs() -> ThesisInputs:
+    prices = HourlyPrices(
+        start=datetime(2026, 1, 1, tzinfo=UTC),
+        usd_per_mwh={"Z": np.full(24, 50.0)},
+        source="none",
+        synthetic=True,
+    )
+    nothing = Catalogue(accelerators=(), models=(), media_models=(), coefficients=())
+    return ThesisInputs(catalogue=nothing, presets=(), ranges={}, prices=prices)
+
+
+@given(users=st.floats(1e3, 1e9))
+def test_the_plan_costs_what_the_closed_form_says(users: float) -> None:
+    """Two writings of one toy: a program that chooses, and blocks filled by hand."""
+    planned = Plan(TOY_AI).cost_usd_per_year(users)
+    assert planned == pytest.approx(TOY_AI.cost_usd_per_year(users), rel=1e-9)
+
+
+@pytest.mark.parametrize("users", [1e6, 6e7, 1.2e8, 3e8])
+def test_the_plan_costs_what_another_solver_finds(users: float) -> None:
+    """Written again without our builder: GPUs by the Mtok, power by the MWh, for scipy."""
+    mtok = users * 3.6
+    blocks = [(20 * 8760, 35), (20 * 8760, 60), (30 * 8760, 95), (None, 160)]
+    answer = linprog(
+        c=[0.70, *(price for _, price in blocks)],
+        A_eq=[[1, 0, 0, 0, 0], [0, 1, 1, 1, 1]],
+        b_eq=[mtok, mtok / 1100],
+        bounds=[(0, None), *((0, size) for size, _ in blocks)],
+    )
+    assert Plan(TOY_AI).cost_usd_per_year(users) == pytest.approx(5e6 + answer.fun, rel=1e-9)
+
+
+def test_a_plan_is_the_same_in_any_order() -> None:
+    """Solved warm, after other numbers of users, it costs what it costs alone."""
+    plan, users = Plan(TOY_AI), [1e8, 1e6, 6e7, 1e6]
+    assert [plan.cost_usd_per_year(n) for n in users] == pytest.approx(
+        [Plan(TOY_AI).cost_usd_per_year(n) for n in users], rel=1e-12
+    )
+
+
+def test_the_claim_by_hand() -> None:
+    """phi* = (2.634545 - 0.5) / 239.5 = 0.8913 %; the sweep steps by 0.1 %, half a step off."""
+    result = growth_loss.run(inputs())
+    assert (result.id, result.label, result.verdict) == ("T2", "identity", "PASS")
+    assert result.number == pytest.approx(0.0005, abs=1e-9)
+    turns = result.figures["turns"]
+    assert len(turns) == 10
+    assert turns[0]["left_phi_share"] == pytest.approx(2.134545 / 239.5, abs=1e-8)
+    assert turns[-1]["left_phi_share"] == pytest.approx(2.216364 / 239.5, abs=1e-8)
+
+
+def test_where_a_block_is_full_there_is_no_single_share() -> None:
+    """The mean of both costs turns it: (2.134545 + 2.216364) / 2 / 239.5 = 0.9083 %."""
+    turns = growth_loss.run(inputs()).figures["turns"]
+    (kink,) = (turn for turn in turns if turn["kinked"])
+    assert kink["users_count"] == pytest.approx(53.533e6, rel=1e-5)
+    assert kink["flip_low_share"] < 2.1754545 / 239.5 < kink["flip_high_share"]
+    assert kink["between"]
+    assert kink["off_share"] > 0.01  # the threshold itself is missed there, and it is said
+    assert "no single phi*" in growth_loss.run(inputs()).says
+
+
+def test_growth_amplifies_the_loss_below_and_ends_it_above() -> None:
+    figures = growth_loss.run(inputs()).figures
+    below = [row["profit_usd_per_year"] for row in figures["profit_at_half_phi"]]
+    above = [row["profit_usd_per_year"] for row in figures["profit_at_twice_phi"]]
+    assert below == sorted(below, reverse=True)
+    assert below[0] < 0
+    assert above == sorted(above)
+    assert above[-1] > 0
+
+
+@pytest.mark.parametrize("wrong", [1.02, 0.98, 1.5])
+def test_it_fails_where_the_plan_knows_another_cost(
+    wrong: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A plan whose GPUs cost 2 % or 50 % more or less turns somewhere else."""
+    other = replace(TOY_AI, other_usd_per_user_year=wrong * TOY_AI.other_usd_per_user_year)
+    monkeypatch.setattr(growth_loss, "Plan", lambda toy: Plan(other))
+    result = growth_loss.run(inputs())
+    assert result.verdict == "FAIL"
+    assert (result.number is None) == (wrong == 1.5)  # beyond the sweep there is no flip
+
+
+def test_a_sweep_that_finds_nothing_says_so() -> None:
+    dear = replace(TOY_AI, other_usd_per_user_year=10.0)
+    turn = turn_at(TOY_AI, Plan(dear), 1e6)
+    assert turn.off_share == float("inf")
+    assert not turn.between
+    assert turn.to_dict()["off_share"] is None
+
+
+def test_between_is_between() -> None:
+    kink = Turn(
+        users_count=1e6,
+        left_phi_share=0.01,
+        right_phi_share=0.02,
+        flip_low_share=0.014,
+        flip_high_share=0.015,
+    )
+    assert kink.kinked
+    assert kink.between
+    assert not replace(kink, flip_low_share=0.021, flip_high_share=0.022).between
+
+
+def test_progress_is_told_and_the_rerun_is_the_same_to_the_bit() -> None:
+    heard: list[tuple[int, int]] = []
+    first = growth_loss.run(inputs(), lambda done, of: heard.append((done, of)))
+    assert heard[-1] == (10, 10)
+    assert first.to_dict() == growth_loss.run(inputs()).to_dict()
