@@ -211,7 +211,7 @@ def test_demo_says_what_matters_in_under_40_lines(inside, tmp_path: Path) -> Non
 
 def test_demo_in_json_holds_everything(inside) -> None:
     told = inside("demo", SMALL, "--out", "a.html", "--ledger", "a.sqlite", "--json").json()
-    assert list(told) == ["findings", "price", "simulate", "report"]
+    assert list(told) == ["findings", "price", "simulate", "economics", "report"]
     assert told["report"] == "a.html"
     assert told["price"]["prices"]
 

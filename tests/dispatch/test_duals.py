@@ -565,9 +565,9 @@ def test_the_price_of_asking_lies_between_both_ends(seed: int) -> None:
     board = PriceBoard(made, window, State.initial(made))
     for at in range(0, made.count, 5):
         asked = asked_usd_per_mtok(made, board.optimum, at)
-        for workload in range(len(made.workloads)):
-            ends = board.ends(workload=workload, at=at)
+        for load in range(len(made.workloads)):
+            ends = board.ends(workload=load, at=at)
             slack = 1e-3 * abs(ends.high_usd_per_mtok) + 1e-6
-            assert asked[workload] <= ends.high_usd_per_mtok + slack
+            assert asked[load] <= ends.high_usd_per_mtok + slack
             if ends.low_usd_per_mtok is not None:
-                assert asked[workload] >= ends.low_usd_per_mtok - slack
+                assert asked[load] >= ends.low_usd_per_mtok - slack

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tokenergy.api.answer import answer
 from tokenergy.api.earned import Earned, earned
 from tokenergy.api.growing import Grown, grown
 from tokenergy.api.opened import OpenCompany, Progress
@@ -94,15 +95,8 @@ class Economics:
         return to_html(rows, f"{self.heading['company']}: margin by tier")
 
     def lines(self) -> Iterator[str]:
-        """Yield the answer in five lines: the price of a token, users, growth, levers, saving."""
-        yield self.earned.cost_line(self.simulation)
-        yield self.earned.users_line()
-        if self.grown is None:
-            yield "Growth: no tier of the file names its users, so nothing grows with them."
-        else:
-            yield self.grown.line()
-        yield self.earned.levers_line()
-        yield self.earned.saving_line()
+        """Yield the answer in five lines: token, margin, growth, levers, dispatch."""
+        yield from answer(self.simulation, self.earned, self.grown)
 
 
 def economics(

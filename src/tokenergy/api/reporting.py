@@ -1,4 +1,4 @@
-"""One HTML file with everything: balance, prices in parts, scorecard, supply curve."""
+"""One HTML file with everything: whether it pays, prices in parts, balance, scorecard, supply."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from tokenergy.api.earning import Economics, economics
 from tokenergy.api.opened import OpenCompany, Progress
 from tokenergy.api.output import REPORT, refuse_unwritable
 from tokenergy.api.pricing import Board, price
@@ -22,6 +23,7 @@ def report(
     policies: Sequence[str] | None = None,
     board: Board | None = None,
     simulation: Simulation | None = None,
+    pays: Economics | None = None,
     on_progress: Progress | None = None,
 ) -> Path:
     """Write the report of a company; what has been computed already is not computed again.
@@ -32,6 +34,7 @@ def report(
         policies: whom to simulate, as in `simulate`.
         board: prices, if they have been made.
         simulation: runs, if they have been made.
+        pays: whether it pays, if that has been answered.
         on_progress: told of what is done.
 
     Raises:
@@ -44,6 +47,7 @@ def report(
     refuse_unwritable(target, replaces=REPORT)
     shown = simulation or simulate(company, policies=policies, on_progress=on_progress)
     prices = board or price(company, on_progress=on_progress)
+    answered = pays or economics(company, simulation=shown, on_progress=on_progress)
     world = company.world
     name = shown.shown
     heading = prices.heading | {"warnings": shown.heading["warnings"]}
@@ -64,6 +68,7 @@ def report(
             for at, spec in enumerate(world.workloads)
         },
         value_changes=[change.to_dict() for change in prices.values],
+        economics=answered.to_dict(),
         split=None if shown.split is None else shown.split.to_dict(),
     )
     return write_report(data, target)

@@ -1,15 +1,15 @@
-"""The first five minutes: check, price, simulate and report on one company."""
+"""The first five minutes: check, price, simulate, report, and whether the company pays."""
 
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from tokenergy.api import check, load, price, report, simulate
+from tokenergy.api import check, economics, load, price, report, simulate
 from tokenergy.api.opened import OpenCompany
 from tokenergy.api.output import REPORT, refuse_no_ledger, refuse_unwritable
 from tokenergy.api.pricing import Board
 from tokenergy.api.simulating import Simulation
-from tokenergy.cli import show
+from tokenergy.cli import show, show_economics
 from tokenergy.cli.columns import console, counted, decimals_for, figure, put, say
 from tokenergy.cli.progress import progress
 from tokenergy.company.finding import errors_of
@@ -47,27 +47,31 @@ def run(file: Path, out: Path, ledger: Path, *, quiet: bool = False) -> dict[str
     if not quiet:
         _scores(result, opened.company.horizon)
     with progress(quiet=quiet) as told:
-        written = report(opened, out=out, board=board, simulation=result, on_progress=told)
+        pays = economics(opened, simulation=result, on_progress=told)
+    with progress(quiet=quiet) as told:
+        written = report(
+            opened, out=out, board=board, simulation=result, pays=pays, on_progress=told
+        )
     if not quiet:
-        _where(file, written, ledger, board)
+        _where(written, ledger)
+        console.print()
+        show_economics.answer(pays, more=f"tokenergy economics {file.as_posix()}")
     return {
         "findings": [finding.to_dict() for finding in checked.findings],
         "price": board.to_dict(),
         "simulate": result.to_dict(),
+        "economics": pays.to_dict(),
         "report": str(written),
     }
 
 
-def _where(file: Path, written: Path, ledger: Path, board: Board) -> None:
+def _where(written: Path, ledger: Path) -> None:
     """Say where everything is, and what to type next."""
-    later = max(board.prices, key=lambda row: (row.mw_rent_usd_per_mtok, row.total_usd_per_mtok))
-    name = file.as_posix()
     console.print()
     for word, text in (
         ("report", f"{written}  (one file: open it in a browser)"),
         ("ledger", f"{ledger}  (tokenergy ledger {ledger})"),
         ("next", "tokenergy init --out mine.yaml; tokenergy check mine.yaml"),
-        ("", f"tokenergy price {name} --at {later.start:%Y-%m-%dT%H:%MZ}"),
     ):
         console.print(f"{word:<7} {text}", soft_wrap=True, markup=False)
 
@@ -103,7 +107,6 @@ def _prices(board: Board) -> None:
         left=("workload", "site"),
         right=("energy", "MW rent", "GPU rent", "rest", "= price", f"{board.hours_h:g} h range"),
     )
-    say(board.message)
 
 
 def _price_cells(board: Board, workload: str, decimals: int) -> list[str]:
@@ -130,5 +133,4 @@ def _scores(result: Simulation, horizon: Horizon) -> None:
         f"What dispatch would have done in {horizon.days:g} days from {horizon.start:%Y-%m-%d}",
         result,
     )
-    for line in result.savings():
-        say(line)
+    say(next(result.savings(), ""))

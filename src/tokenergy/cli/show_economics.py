@@ -27,9 +27,9 @@ def economics(result: Economics) -> None:
         say(f"{finding.severity} {finding.code} {finding.path}: {finding.reason}", style="yellow")
 
 
-def answer(result: Economics) -> None:
-    """Print the answer in five numbered lines."""
-    say(ANSWER, style="bold")
+def answer(result: Economics, *, more: str = "") -> None:
+    """Print the answer in five numbered lines, and the command that says more."""
+    say(f"{ANSWER}  ({more})" if more else ANSWER, style="bold")
     for number, line in enumerate(result.lines(), start=1):
         say(f"{number}. {line}")
 
@@ -97,6 +97,7 @@ def _unit_cost(result: Economics) -> None:
         right=("served Mtok", "full", "usage", "marginal", "price", "USD/request (usage)"),
     )
     say("full: all that is paid, over the tokens; usage: what they used; marginal: one more")
+    say(held.cost_line(result.simulation))
 
 
 def _per_request(tier: TierMargin) -> str:
@@ -143,6 +144,7 @@ def _users(result: Economics) -> None:
             "their loss USD",
         ),
     )  # fmt: skip
+    say(result.earned.users_line())
 
 
 def _scale(result: Economics) -> None:
@@ -179,6 +181,7 @@ def _scale(result: Economics) -> None:
         right=right,
     )
     say("next user: what one more user adds to the profit of a year; served: of what is asked for")
+    say(grown.line())
     for line in grown.says():
         say(line)
 
@@ -227,6 +230,7 @@ def _levers(result: Economics) -> None:
         left=("lever",),
         right=("-50 %", "+50 %"),
     )
+    say(result.earned.levers_line())
 
 
 def _signed(share: float | None) -> str:

@@ -114,4 +114,4 @@ def _legend(results: Sequence[Result]) -> Iterator[str]:
     counts = {result.draws_count for result in results if result.draws_count is not None}
     if counts:
         most = f"{max(counts):,}"
-        yield f"draws: part of {most} draws of the inputs from their ranges in which the claim holds"
+        yield f"draws: part of {most} draws of inputs from their ranges in which the claim holds"

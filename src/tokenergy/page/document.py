@@ -139,7 +139,12 @@ def _heading(data: ReportData, name: str) -> str:
     )
     kind = "tiles" if data.economics is None else "tiles wide"
     lines = [answer_line(data, USERS_LINE), data.message, answer_line(data, GROWTH_LINE)]
-    said = "\n".join(f'<p class="message">{escape(line)}</p>' for line in lines if line)
+    kinds = ("message first", "message", "message")
+    said = "\n".join(
+        f'<p class="{each}">{escape(line)}</p>'
+        for each, line in zip(kinds, lines, strict=True)
+        if line
+    )
     return (
         f"<h1>{escape(_title(data, name))}</h1>\n"
         f'<p class="facts">{escape(facts)}</p>\n{said}\n'

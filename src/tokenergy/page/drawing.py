@@ -56,16 +56,24 @@ def names_of(palette_of: Mapping[str, str], names: Sequence[str]) -> alt.Scale:
     )
 
 
-def legend(field: str, palette_of: Mapping[str, str], names: Sequence[str]) -> alt.Color:
+def legend(
+    field: str,
+    palette_of: Mapping[str, str],
+    names: Sequence[str],
+    *,
+    of_lines: bool = False,
+) -> alt.Color:
     """Return colours by name, with their legend above the chart."""
     above = alt.Legend(orient="top", symbolOpacity=1.0)
+    if of_lines:
+        above = alt.Legend(orient="top", symbolType="stroke", symbolStrokeWidth=3.0)
     return alt.Color(f"{field}:N", title=None, scale=names_of(palette_of, names), legend=above)
 
 
 def shapes(field: str, shape_of: Mapping[str, str], names: Sequence[str]) -> alt.Shape:
     """Return shapes by name, with their legend above the chart."""
     scale = alt.Scale(domain=list(names), range=[shape_of.get(name, "circle") for name in names])
-    above = alt.Legend(orient="top", symbolOpacity=1.0, symbolSize=110)
+    above = alt.Legend(orient="top", symbolOpacity=1.0)
     return alt.Shape(f"{field}:N", title=None, scale=scale, legend=above)
 
 

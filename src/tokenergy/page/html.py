@@ -7,6 +7,8 @@ from typing import Any
 
 from tokenergy.page.number import cell
 
+FEW_COUNT = 2
+"""A table of so few columns of figures is no wider than they need."""
 Line = tuple[str, Any, Sequence[Any]]
 """What a row of unlike figures is called, how its figures are written, and the figures."""
 
@@ -58,11 +60,12 @@ def figure(name: str, chart: Any, *, words: str, lines: Sequence[tuple[str, str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
-    """A column of a table: its title, the field it reads, and how that is written."""
+    """A column of a table: its title, the field it reads, how that is written; `wide` is prose."""
 
     title: str
     name: str
     write: Any = None
+    wide: bool = False
 
 
 def table(
@@ -92,7 +95,7 @@ def table(
         for column in columns[1:]:
             value = row.get(column.name)
             if column.write is None:
-                cells.append(f'<td class="words">{escape(str(value))}</td>')
+                cells.append(f"<td{_words_class(column)}>{escape(str(value))}</td>")
             else:
                 cells.append(f"<td>{cell(value, column.write)}</td>")
         opening = f'<tr class="{kind}">' if kind else "<tr>"
@@ -123,11 +126,19 @@ def lines_table(
         )
         opening = '<tr class="shown">' if name == shown else "<tr>"
         body.append(f'{opening}<th scope="row">{escape(name)}</th>{cells}</tr>')
-    return framed(caption, states, f"<tr>{head}</tr>", "\n".join(body))
+    return framed(
+        caption,
+        states,
+        f"<tr>{head}</tr>",
+        "\n".join(body),
+        kind="tall" if len(rest) <= FEW_COUNT else "",
+    )
 
 
 def _words_class(column: Column) -> str:
-    return ' class="words"' if column.write is None else ""
+    if column.write is not None:
+        return ""
+    return ' class="words wide"' if column.wide else ' class="words"'
 
 
 def framed(caption: str, states: str, head: str, body: str, *, kind: str = "") -> str:

@@ -3,14 +3,14 @@
 Nine panels (economics sheet, section 7), then the published figures that the company names.
 """
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from html import escape
 from typing import Any
 
 from tokenergy.page import pay_charts, pay_rows, pay_tables, users
 from tokenergy.page.data import ReportData
 from tokenergy.page.html import Section, figure, paragraph
-from tokenergy.page.number import amount, cell, known, money, percent, significant
+from tokenergy.page.number import cell, known, money, percent, significant
 from tokenergy.page.rows import Given, Row, unique
 from tokenergy.page.stated import stated
 
@@ -78,7 +78,7 @@ def _unused(data: ReportData, economics: Given) -> str:
     return (
         '<h3 id="unused">Unused capacity</h3>'
         f"<p>{cell(idle, money)} {escape(data.currency)}, {cell(share, percent)} of all that is "
-        "paid, went into GPUs and powered capacity that stood awake for nobody. It is charged to "
+        "paid, went into GPUs and powered capacity that nothing used. It is charged to "
         "no tier and no user: it is the difference between the full cost and what tokens used.</p>"
     )
 
@@ -89,13 +89,8 @@ def unit(data: ReportData, economics: Given) -> Section:
     leaving = pay_rows.media_tiers(economics, data.prices)
     rows = pay_rows.unit_rows(economics, leaving=leaving)
     points = pay_rows.unit_points(rows)
-    body = paragraph(pay_rows.told(str(economics.get("message") or ""), data.currency))
-    binds = economics.get("mw_binds_h")
-    if known(binds):
-        body += (
-            f"<p>Megawatts bind in {cell(binds, amount)} site-hours; kWh are "
-            f"{cell(economics.get('share_kwh'), percent)} of the full cost.</p>"
-        )
+    line = pay_rows.answer_line(data, pay_rows.COST_LINE) or str(economics.get("message") or "")
+    body = paragraph(line)
     charts: dict[str, Any] = {}
     if points:
         charts["unit"] = pay_charts.unit_chart(points, pay_rows.unit_gaps(rows), stated=when)
@@ -176,7 +171,7 @@ def saving(data: ReportData, economics: Given) -> Section:
 
 def risk(data: ReportData, economics: Given) -> Section:
     """Return panel 9: how much is hedged, between what the cost lies, and the five exposures."""
-    when, title = stated(data), "What the cost of power is exposed to"
+    when, title = stated(data), "How sure the cost of power is"
     held = economics.get("exposures")
     if not held:
         text = "No exposure was computed."
@@ -242,15 +237,20 @@ def published(data: ReportData, economics: Given) -> Section:
     return Section(anchor="published", link="Published", title="Published figures", body=body)
 
 
-def sora_conflict(presets: Any) -> str:
+def sora_conflict(presets: Sequence[Given]) -> str:
     """Say how far the two estimates of Sora's cost lie apart; empty where they are not named."""
-    found: Mapping[tuple[str, str], Given] = {(p["preset"], p["fact"]): p for p in presets}
-    high, low = found.get(("sora_cantor", "usd_per_day")), found.get(("sora_wsj", "usd_per_day"))
+    found = {(preset["preset"], preset["fact"]): preset for preset in presets}
+    high = found.get(("sora_cantor", "printed_usd_per_day"))
+    low = found.get(("sora_wsj", "usd_per_day"))
     if high is None or low is None:
         return ""
-    sides = [f"{money(each['quantity'])} {each['unit']} ({each['source']})" for each in (high, low)]
-    text = f"Two published estimates of what Sora cost lie far apart: {sides[0]} and {sides[1]}."
+    sides = [
+        f"{pay_tables.plain(each['quantity'])} {each['unit']} ({each['source']}; "
+        f"{each['status'].replace('_', ' ')})"
+        for each in (high, low)
+    ]
+    text = f"Two published estimates of what Sora cost lie far apart: {sides[0]}, and {sides[1]}."
     ratio = found.get(("sora_conflict", "usd_per_day_ratio"))
     if ratio is not None:
-        text += f" They differ {amount(ratio['quantity'])}-fold. {ratio['note']}."
+        text += f" They differ {pay_tables.plain(ratio['quantity'])}-fold: {ratio['note']}."
     return text

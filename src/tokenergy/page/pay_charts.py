@@ -5,14 +5,14 @@ from typing import Any, Literal
 import altair as alt
 
 from tokenergy.page import palette
-from tokenergy.page.drawing import WIDTH_PX, Rows, legend, names_of, shapes, titled, with_rows
+from tokenergy.page.drawing import WIDTH_PX, Rows, legend, shapes, titled, with_rows
 from tokenergy.page.rows import unique
 from tokenergy.page.stated import Stated
 
 _NAMES = alt.Axis(labelLimit=240, ticks=False, domain=False, labelPadding=8)
 SHAPES = {"marginal": "circle", "usage": "square", "full": "diamond", "price": "triangle-up"}
-LABEL_PX = 70
-"""Room beside the longest bar for its figure."""
+LABEL_PX = 52
+"""Room at either end for the figure of the longest bar."""
 
 
 def waterfall_chart(rows: Rows, *, stated: Stated, joules: str) -> Any:
@@ -29,7 +29,6 @@ def waterfall_chart(rows: Rows, *, stated: Stated, joules: str) -> Any:
         "from_usd:Q",
         title=stated.currency,
         axis=alt.Axis(format="~s", tickCount=6),
-        scale=alt.Scale(padding=LABEL_PX),
     )
     tips = [alt.Tooltip("step:N"), alt.Tooltip("usd:Q", title=stated.currency, format=",.0f")]
     kinds = [kind for kind in palette.STEPS if _any(rows, "kind", kind)]
@@ -63,7 +62,6 @@ def unit_chart(points: Rows, gaps: Rows, *, stated: Stated) -> Any:
     order = unique(row["who"] for row in points)
     who = alt.Y("who:N", title=None, sort=order, axis=_NAMES)
     axis = alt.Axis(format=",~r", tickCount=6)
-    colours = names_of(palette.RESULTS, list(palette.RESULTS))
     band = (
         alt.Chart(alt.NamedData(name="unit_gaps"))
         .mark_rule(strokeWidth=9, opacity=0.28, aria=False)
@@ -71,7 +69,11 @@ def unit_chart(points: Rows, gaps: Rows, *, stated: Stated) -> Any:
             y=who,
             x=alt.X("from:Q", title=unit, axis=axis),
             x2="to:Q",
-            color=alt.Color("result:N", legend=None, scale=colours),
+            color=alt.condition(
+                "datum.result == 'earns'",
+                alt.value(palette.RESULTS["earns"]),
+                alt.value(palette.RESULTS["loses"]),
+            ),
         )
     )
     bases = [basis for basis in palette.BASES if _any(points, "basis", basis)]
@@ -90,8 +92,7 @@ def unit_chart(points: Rows, gaps: Rows, *, stated: Stated) -> Any:
             ],
         )
     )
-    chart = alt.layer(band, marks).resolve_scale(color="independent")
-    chart = chart.properties(
+    chart = alt.layer(band, marks).properties(
         width=WIDTH_PX - 160,
         height=alt.Step(30),
         title=titled(
@@ -117,7 +118,7 @@ def levers_chart(rows: Rows, *, stated: Stated) -> Any:
             "change_share:Q",
             title="change of full cost",
             axis=alt.Axis(format="+~%", tickCount=7),
-            scale=alt.Scale(padding=LABEL_PX * 0.8),
+            scale=alt.Scale(padding=LABEL_PX),
             stack=None,
         ),
         color=legend("end", colours, ends),
@@ -166,7 +167,6 @@ def saving_chart(rows: Rows, *, stated: Stated, banded: bool) -> Any:
         "usd:Q",
         title=stated.currency,
         axis=alt.Axis(format="~s", tickCount=6),
-        scale=alt.Scale(padding=LABEL_PX),
     )
     tips = [
         alt.Tooltip("what:N"),
@@ -222,7 +222,6 @@ def exposures_chart(rows: Rows, *, stated: Stated) -> Any:
             "usd:Q",
             title=stated.currency,
             axis=alt.Axis(format="~s", tickCount=6),
-            scale=alt.Scale(padding=LABEL_PX),
         ),
         color=legend("kind", palette.EXPOSURES, kinds),
         tooltip=[

@@ -1,8 +1,6 @@
 """The rows behind the question whether it pays, made of what `economics` prints."""
 
-import math
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
 from typing import Final
 
 from tokenergy.page.data import ReportData
@@ -28,13 +26,13 @@ LEVERS: Final = {"wacc": "cost of capital", "token_price": "token price, on the 
 BASES: Final = ("marginal", "usage", "full", "price")
 """What a Mtok costs, and brings, in the order of the page."""
 
-USERS_LINE, GROWTH_LINE, LEVERS_LINE, SAVING_LINE = 1, 2, 3, 4
+COST_LINE, USERS_LINE, GROWTH_LINE, LEVERS_LINE, SAVING_LINE = range(5)
 """Places in the answer of `economics`, which has five lines."""
 
 TODAY: Final = "today"
 RESTRAINED: Final = "with restraint"
 LEAST_WIDTH_SHARE: Final = 0.05
-"""A histogram of one value is drawn so wide on either side, of that value."""
+"""Where all users leave the same, it is drawn so wide on either side, as a part of it."""
 FAR_WIDTHS_RATIO: Final = 8.0
 """A bin so many times as wide as the others ends the picture: beyond it stands nearly nobody."""
 
@@ -165,20 +163,20 @@ def histogram_rows(economics: Given) -> list[Row]:
     return [
         row | {"panel": f"{tier['tier']}, {basis}"}
         for tier, basis, figures in lines_of_users(economics)
-        for row in _bars(figures.get("histogram") or ())
+        for row in _bars(figures.get("histogram") or (), str(figures["losers"]))
     ]
 
 
-def _bars(bins: Sequence[Given]) -> list[Row]:
+def _bars(bins: Sequence[Given], losers: str) -> list[Row]:
     """Return the bars of one histogram, without those that stand far from the others."""
     widths = sorted(high - low for low, high in map(_closed, bins) if high > low)
-    width = widths[len(widths) // 2] if widths else 0.0
+    width = widths[len(widths) // 2] if widths else _size(bins)
     rows: list[Row] = []
     for each in bins:
         low, high = each["low_usd_per_user_month"], each["high_usd_per_user_month"]
         if known(low) and known(high):
             if low == high:
-                half = width / 2.0 or LEAST_WIDTH_SHARE * abs(low) or 0.5
+                half = LEAST_WIDTH_SHARE * width
                 low, high = low - half, high + half
         elif known(high):
             low = high - width
@@ -186,7 +184,11 @@ def _bars(bins: Sequence[Given]) -> list[Row]:
             high = low + width
         else:
             continue
-        part = width / (high - low) if width and high > low else 1.0
+        closed = _closed(each)
+        part = width / (closed[1] - closed[0]) if closed[1] > closed[0] else 1.0
+        loses = losers == "all" or (losers != "none" and high <= 0.0)
+        if low < 0.0 < high:  # drawn across zero, where nobody of them is
+            low, high = (low, 0.0) if loses else (0.0, high)
         rows.append(
             {
                 "from_usd": low,
@@ -194,10 +196,16 @@ def _bars(bins: Sequence[Given]) -> list[Row]:
                 "range": _range(each),
                 "users_share": each["users_share"],
                 "height_share": each["users_share"] * min(1.0, part),
-                "result": "loses" if high <= 0.0 else "earns",
+                "result": "loses" if loses else "earns",
             }
         )
     return [row for row in _near(rows, width) if row["users_share"] > 0.0]
+
+
+def _size(bins: Sequence[Given]) -> float:
+    """Return how far from zero the edges of bins lie, 1 where all lie at it."""
+    edges = [each[f"{end}_usd_per_user_month"] for each in bins for end in ("low", "high")]
+    return max((abs(edge) for edge in edges if known(edge)), default=0.0) or 1.0
 
 
 def _closed(each: Given) -> tuple[float, float]:
@@ -239,43 +247,41 @@ def curves_of(economics: Given) -> dict[str, Given]:
 
 
 def profit_rows(curves: Mapping[str, Given]) -> list[Row]:
-    """Return profit against users by case."""
-    return [
-        {
-            "case": case,
-            "users_count": point["users_count"],
-            "profit_usd_per_year": point["profit_usd_per_year"],
-            "served_share": point.get("served_share"),
-            "slope_usd_per_user_year": point["marginal_profit_usd_per_user_year"],
-        }
-        for case, curve in curves.items()
-        for point in curve["points"]
-    ]
+    """Return profit against users by case: the points that were solved, turns among them."""
+    rows: list[Row] = []
+    for case, curve in curves.items():
+        found = [
+            {
+                "users_count": point["users_count"],
+                "profit_usd_per_year": point["profit_usd_per_year"],
+            }
+            | {"served_share": point["served_share"]}
+            | {"adds_usd_per_user_year": point["marginal_profit_usd_per_user_year"]}
+            for point in curve["points"]
+        ]
+        found += [
+            {name: turn[name] for name in ("users_count", "profit_usd_per_year", "served_share")}
+            | {"adds_usd_per_user_year": None}
+            for turn in (*curve["turns"], *curve["zeros"])
+        ]
+        found.sort(key=lambda row: float(row["users_count"]))
+        rows += [{"case": case} | row for row in found]
+    return rows
 
 
 def profit_marks(curves: Mapping[str, Given]) -> list[Row]:
     """Return what is marked on the curves: today's users, and where a sign changes."""
-    rows: list[Row] = []
-    for case, curve in curves.items():
-        line = [(point["users_count"], point["profit_usd_per_year"]) for point in curve["points"]]
-        marks = [("users of the file", curve["today"]["users_count"])]
-        marks += [("growth turns", turn["users_count"]) for turn in curve.get("turns") or ()]
-        marks += [("breaks even", zero["users_count"]) for zero in curve.get("zeros") or ()]
-        rows += [
-            {"case": case, "what": what, "users_count": users}
-            | {"profit_usd_per_year": on_line(line, users)}
-            for what, users in marks
-        ]
-    return rows
-
-
-def on_line(line: Sequence[tuple[float, float]], users_count: float) -> float:
-    """Return the height of the drawn line: straight between neighbours on an axis by ratio."""
-    for (left, low), (right, high) in pairwise(line):
-        if left <= users_count <= right and right > left:
-            part = math.log(users_count / left) / math.log(right / left)
-            return low + part * (high - low)
-    return line[0][1] if users_count < line[0][0] else line[-1][1]
+    return [
+        {"case": case, "what": what}
+        | {name: at[name] for name in ("users_count", "profit_usd_per_year")}
+        for case, curve in curves.items()
+        for what, places in (
+            ("users of the file", [curve["today"]]),
+            ("growth turns", curve["turns"]),
+            ("breaks even", curve["zeros"]),
+        )
+        for at in places
+    ]
 
 
 def fate_of(point: Given) -> dict[str, float | None]:

@@ -1,6 +1,7 @@
 """The tables of the question whether it pays: tiers, levers, saving, bills, hedges, presets."""
 
 from collections.abc import Sequence
+from datetime import date
 
 from tokenergy.page.html import Column, Line, lines_table, table
 from tokenergy.page.number import amount, money, percent, significant
@@ -117,21 +118,21 @@ def levers_table(levers: Sequence[Given], stated: Stated) -> str:
 
 def savings_table(savings: Given, stated: Stated) -> str:
     """Return the saving with its band, its shares, and what is left to the bound."""
-    band = savings.get("saving") or {}
-    unit = stated.currency
-    drawn = "–"
-    if band:
-        drawn = f"{band['blocks_count']} blocks of {amount(band['block_h'])} h"
+    band, unit = savings.get("saving"), stated.currency
     lines: list[Line] = [
         (f"Saving of {savings['policy']}, {unit}", money, [savings["saving_usd"]]),
-        (f"90 % band, from, {unit}", money, [band.get("low_usd")]),
-        (f"90 % band, to, {unit}", money, [band.get("high_usd")]),
-        ("drawn from", money, [drawn]),
         ("of the baseline's cost", _fine, [savings["of_cost_share"]]),
         ("of full cost", _fine, [savings["of_full_share"]]),
         (f"Left to clairvoyant, {unit}", money, [savings["regret_usd"]]),
         ("of clairvoyant's cost", _fine, [savings["regret_share"]]),
     ]
+    if band:
+        drawn = f"{band['blocks_count']} blocks of {plain(band['block_h'])} h"
+        lines[1:1] = [
+            (f"90 % band, from, {unit}", money, [band["low_usd"]]),
+            (f"90 % band, to, {unit}", money, [band["high_usd"]]),
+            ("drawn from", money, [drawn]),
+        ]
     return lines_table(
         "The saving, and how sure it is",
         stated.subtitle(unit, f"against {savings['baseline']}: bill, wear, leases, lost value"),
@@ -192,7 +193,6 @@ def exposures_table(exposures: Given, stated: Stated) -> str:
 def risk_table(exposures: Given, band: Given | None, stated: Stated) -> str:
     """Return how much is hedged, at what price, and between what the cost lies."""
     per = f"{stated.currency}/MWh"
-    held = band or {}
     lines: list[Line] = [
         ("Hedge ratio: contracted over load", percent, [exposures["hedge_share"]]),
         ("Load, MWh", amount, [exposures["load_mwh"]]),
@@ -201,10 +201,13 @@ def risk_table(exposures: Given, band: Given | None, stated: Stated) -> str:
         (f"Contracts: worth when taken, {per}", significant, [exposures["capture_usd_per_mwh"]]),
         (f"Contracts: strike paid, {per}", significant, [exposures["strike_usd_per_mwh"]]),
         (f"Budget price, {per}", significant, [exposures["budget_usd_per_mwh"]]),
-        (f"Cost of the run, {stated.currency}", money, [held.get("usd")]),
-        (f"P10 of it, {stated.currency}", money, [held.get("p10_usd")]),
-        (f"P90 of it, {stated.currency}", money, [held.get("p90_usd")]),
     ]
+    if band:
+        lines += [
+            (f"Cost of the run, {stated.currency}", money, [band["usd"]]),
+            (f"P10 of it, {stated.currency}", money, [band["p10_usd"]]),
+            (f"P90 of it, {stated.currency}", money, [band["p90_usd"]]),
+        ]
     return lines_table(
         "Hedge, contracts and the band of the cost",
         stated.subtitle(f"MWh at the meter, {per}", "P10, P90: weeks or days drawn again"),
@@ -220,7 +223,7 @@ def presets_table(presets: Sequence[Given], period: str) -> str:
             "figure": f"{preset['preset']}: {preset['fact'].replace('_', ' ')}",
             "quantity": preset["quantity"],
             "unit": preset["unit"],
-            "as_of": preset["as_of"],
+            "as_of": _day(preset["as_of"]),
             "status": preset["status"].replace("_", " "),
             "source": preset["source"],
             "note": preset["note"],
@@ -229,15 +232,26 @@ def presets_table(presets: Sequence[Given], period: str) -> str:
     ]
     columns = [
         Column(title="Figure", name="figure"),
-        Column(title="Quantity", name="quantity", write=amount),
+        Column(title="Quantity", name="quantity", write=plain),
         Column(title="Unit", name="unit"),
         Column(title="As of", name="as_of"),
         Column(title="Status", name="status"),
-        Column(title="Source", name="source"),
-        Column(title="Note", name="note"),
+        Column(title="Source", name="source", wide=True),
+        Column(title="Note", name="note", wide=True),
     ]
     states = f"each in its own unit · as of its own day · {period} · published, not of this company"
     return table("Published figures", states, columns, rows)
+
+
+def plain(quantity: float) -> str:
+    """Write a published figure as it was published."""
+    return f"{quantity:,.10g}".replace("-", "−")
+
+
+def _day(text: str) -> str:
+    """Write a day so that it stays on one line."""
+    at = date.fromisoformat(text)
+    return f"{at.day} {at:%b} {at.year}".replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def _fine(share: float) -> str:

@@ -1,5 +1,6 @@
 """The figures of the first look: what a token costs and brings, and whether that pays."""
 
+import math
 from collections.abc import Iterator
 from html import escape
 
@@ -52,8 +53,9 @@ def _pays(data: ReportData, economics: Given) -> Iterator[Tile]:
     held = economics.get("company_margin") or {}
     left, revenue = economics.get("margin_usd"), held.get("revenue_usd")
     share = left / revenue if known(left) and known(revenue) and revenue > 0.0 else None
-    of = f" <small>{cell(share, percent)} of revenue</small>" if share is not None else ""
-    yield "Margin, allocation", cell(left, money) + _small(data.currency) + of
+    of = f", {cell(share, percent)} of revenue" if share is not None else ""
+    money_of = f" <small>{escape(data.currency)}{of}</small>"
+    yield "Margin, allocation", cell(left, money) + money_of
     users = economics.get("users") or {}
     lose = cell(users.get("share_unprofitable"), percent)
     marginal = users.get("marginal_share_unprofitable")
@@ -66,15 +68,25 @@ def _pays(data: ReportData, economics: Given) -> Iterator[Tile]:
     if known(economics.get("mw_binds_h")):
         energy += f" <small>MW bind {cell(economics['mw_binds_h'], amount)} site-h</small>"
     yield "kWh in full cost", energy
+    idle, whole = (
+        economics.get("unused_capacity_usd"),
+        (economics.get("full_cost") or {}).get("allocation_usd"),
+    )
+    part = idle / whole if known(idle) and known(whole) and whole > 0.0 else None
+    yield "Unused capacity", cell(part, percent) + _small("of all that is paid")
 
 
 def _turns(scale: Given) -> str:
-    """Return the users at which growth turns, or that it does not, and what one more user adds."""
+    """Return the users at which growth turns, nearest to today's, and what one more user does."""
     adds = ((scale.get("today") or {}).get("today") or {}).get("marginal_profit_usd_per_user_year")
     word = "one more pays" if known(adds) and adds >= 0.0 else "one more loses"
-    found = [cell(users, amount) for users in scale.get("n_star_count") or ()]
-    said = _small(f"today {word}")
-    return f"{', '.join(found)} <small>users</small>{said}" if found else f"nowhere{said}"
+    found = scale.get("n_star_count") or ()
+    if not found:
+        return f"nowhere{_small(f'today {word}')}"
+    here = ((scale.get("today") or {}).get("today") or {}).get("users_count")
+    nearest = min(found, key=lambda users: abs(math.log(users / here)) if here else users)
+    many = f", nearest of {len(found)}" if len(found) > 1 else ""
+    return cell(nearest, amount) + _small(f"users{many}; today {word}")
 
 
 def _saving(data: ReportData, score: Given) -> Iterator[Tile]:

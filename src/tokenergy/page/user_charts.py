@@ -9,6 +9,8 @@ from tokenergy.page.drawing import WIDTH_PX, Rows, legend, panels, shapes, title
 from tokenergy.page.rows import unique
 from tokenergy.page.stated import Stated
 
+BAR_SHARE = 0.6
+"""Width of a month's bar, of the month."""
 _SHARE = alt.Axis(format="~%", tickCount=5)
 MARKS = {"users of the file": "circle", "growth turns": "triangle-down", "breaks even": "cross"}
 _BASES = "marginal: tokens at the margin; usage: all they used"
@@ -33,7 +35,7 @@ def whale_chart(rows: Rows, *, stated: Stated) -> Any:
                 title=f"earned together, {stated.currency}",
                 axis=alt.Axis(format="~s", tickCount=5, minExtent=46),
             ),
-            color=legend("basis", palette.BASES, bases),
+            color=legend("basis", palette.BASES, bases, of_lines=True),
             strokeDash=alt.StrokeDash(
                 "basis:N",
                 legend=None,
@@ -74,9 +76,14 @@ def histogram_chart(rows: Rows, *, stated: Stated) -> Any:
     results = [result for result in palette.RESULTS if _any(rows, "result", result)]
     bars = (
         alt.Chart()
-        .mark_rect(strokeWidth=0.5, stroke="white", strokeOpacity=0.4, aria=False)
+        .mark_rect(aria=False)
         .encode(
-            x=alt.X("from_usd:Q", title=unit, axis=alt.Axis(format=",~r", grid=False, tickCount=5)),
+            x=alt.X(
+                "from_usd:Q",
+                title=unit,
+                scale=alt.Scale(zero=False),
+                axis=alt.Axis(format=",~r", grid=False, tickCount=5),
+            ),
             x2="to_usd:Q",
             y=alt.Y(
                 "height_share:Q",
@@ -118,7 +125,7 @@ def profit_chart(rows: Rows, marks: Rows, *, stated: Stated, capacity: str) -> A
     unit = f"{stated.currency} a year"
     log = alt.Scale(type="log", nice=False, padding=14)
     axis = alt.Axis(format="~s", tickCount=6, grid=False)
-    users = alt.X("users_count:Q", title="users, by ratio", scale=log, axis=axis)
+    users = alt.X("users_count:Q", title="users, logarithmic", scale=log, axis=axis)
     axis = alt.Axis(format="~s", tickCount=6, minExtent=46)
     money = alt.Y("profit_usd_per_year:Q", title=f"profit, {unit}", axis=axis)
     tips = [
@@ -132,6 +139,7 @@ def profit_chart(rows: Rows, marks: Rows, *, stated: Stated, capacity: str) -> A
         strokeWidth=2.5, point=points, aria=False
     )
     cases = [case for case in palette.CASES if _any(rows, "case", case)]
+    dashes = alt.Scale(domain=list(palette.CASES), range=[[1, 0], [7, 4]])
     found = alt.Chart(alt.NamedData(name="profit_marks")).mark_point(
         filled=True, size=150, opacity=1.0, style="ink-fill", aria=False
     )
@@ -140,11 +148,12 @@ def profit_chart(rows: Rows, marks: Rows, *, stated: Stated, capacity: str) -> A
         lines.encode(
             x=users,
             y=money,
-            color=legend("case", palette.CASES, cases),
+            color=legend("case", palette.CASES, cases, of_lines=True),
+            strokeDash=alt.StrokeDash("case:N", legend=None, scale=dashes),
             tooltip=[
                 *tips,
                 alt.Tooltip("served_share:Q", title="served of what is asked", format=".1%"),
-                alt.Tooltip("slope_usd_per_user_year:Q", title="one more adds", format=",.3~r"),
+                alt.Tooltip("adds_usd_per_user_year:Q", title="one more adds", format=",.3~r"),
             ],
         ),
         found.encode(
@@ -172,33 +181,36 @@ def growth_chart(rows: Rows, *, stated: Stated) -> Any:
         stated: what the chart states.
     """
     unit = f"{stated.currency} a month"
-    base = alt.Chart(alt.NamedData(name="growth"))
+    base = alt.Chart(alt.NamedData(name="growth")).transform_calculate(
+        begins=f"datum.month - {BAR_SHARE / 2}", ends=f"datum.month + {BAR_SHARE / 2}"
+    )
     tips = [
         alt.Tooltip("month:Q"),
         alt.Tooltip("users_count:Q", title="users", format=",.4~s"),
         alt.Tooltip("profit_usd_per_month:Q", title=unit, format=",.4~s"),
     ]
 
-    def month(title: str | None) -> alt.X:
+    def month(field: str, title: str | None) -> alt.X:
         axis = alt.Axis(grid=False, tickMinStep=1, title=title)
-        return alt.X("month:Q", axis=axis, scale=alt.Scale(nice=False, padding=10))
+        return alt.X(f"{field}:Q", axis=axis, scale=alt.Scale(nice=False, zero=False, padding=10))
 
     users = base.mark_line(color=palette.BLUE, strokeWidth=2.5, aria=False).encode(
-        x=month(None),
+        x=month("month", None),
         y=alt.Y(
             "users_count:Q", title="users", axis=alt.Axis(format="~s", tickCount=4, minExtent=46)
         ),
         tooltip=tips,
     )
     results = [result for result in palette.RESULTS if _any(rows, "result", result)]
-    step = (WIDTH_PX - 110) / max(1, len(rows))
-    profit = base.mark_bar(size=max(2.0, 0.5 * step), aria=False).encode(
-        x=month("months from the start of the horizon"),
+    profit = base.mark_rect(aria=False).encode(
+        x=month("begins", "months from the start of the horizon"),
+        x2="ends:Q",
         y=alt.Y(
             "profit_usd_per_month:Q",
             title=unit,
             axis=alt.Axis(format="~s", tickCount=5, minExtent=46),
         ),
+        y2=alt.datum(0.0),
         color=legend("result", palette.RESULTS, results),
         tooltip=tips,
     )

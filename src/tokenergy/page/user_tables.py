@@ -4,13 +4,20 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tokenergy.page.html import Column, Line, lines_table, table
-from tokenergy.page.number import amount, money, percent, significant
+from tokenergy.page.number import amount, known, money, percent, significant
 from tokenergy.page.pay_rows import fate_of, lines_of_users
-from tokenergy.page.rows import Given, Row
+from tokenergy.page.rows import Given, Row, unique
 from tokenergy.page.stated import Stated
 
 EVERY_MONTHS = 6
 """Months from one row of the path of growth to the next."""
+FATE = (
+    "users_count", "asked_mtok_per_year", "served_share", "downgraded_share",
+    "revenue_usd_per_year", "lost_value_usd_per_year",
+)  # fmt: skip
+"""What a restraint may change of a tier's work."""
+MOVED_SHARE = 1e-4
+"""A figure that moves less than this share of itself is the same."""
 LOSERS = {
     "none": "nobody",
     "all": "everybody",
@@ -30,7 +37,6 @@ def users_table(economics: Given, stated: Stated) -> str:
                 "tier": f"{tier['tier']}, {basis}",
                 "users": tier["users_count"],
                 "mean": tier["mean_mtok_per_user_month"],
-                "tenth": tier.get("top_tenth_share"),
                 "even": even,
                 "losers": losers,
                 "share": figures["share"],
@@ -42,7 +48,6 @@ def users_table(economics: Given, stated: Stated) -> str:
         Column(title="Tier, basis", name="tier"),
         Column(title="Users", name="users", write=amount),
         Column(title="Mean, Mtok a month", name="mean", write=significant),
-        Column(title="Asked for by the heaviest tenth", name="tenth", write=percent),
         Column(title="Break-even, Mtok a month", name="even", write=significant),
         Column(title="Who loses", name="losers"),
         Column(title="Users that lose", name="share", write=percent),
@@ -101,12 +106,14 @@ def today_table(curves: Mapping[str, Given], stated: Stated) -> str:
 
 def fate_table(curves: Mapping[str, Given], stated: Stated) -> str:
     """Return what becomes of each tier's work, today and under restraint."""
-    rows: list[Row] = [
-        dict(tier) | {"of": f"{tier['tier']}, {case}"}
-        for place in range(max(len(curve["today"]["tiers"]) for curve in curves.values()))
-        for case, curve in curves.items()
-        for tier in curve["today"]["tiers"][place : place + 1]
-    ]
+    rows: list[Row] = []
+    for case, curve in curves.items():
+        for tier in curve["today"]["tiers"]:
+            before = next((row for row in rows if row["tier"] == tier["tier"]), None)
+            if before is None or any(_moved(before[name], tier[name]) for name in FATE):
+                rows.append(dict(tier) | {"of": f"{tier['tier']}, {case}"})
+    order = unique(row["tier"] for row in rows)
+    rows.sort(key=lambda row: order.index(row["tier"]))
     columns = [
         Column(title="Tier", name="of"),
         Column(title="Users", name="users_count", write=amount),
@@ -120,10 +127,17 @@ def fate_table(curves: Mapping[str, Given], stated: Stated) -> str:
     unit = f"{stated.currency} a year"
     return table(
         "What becomes of each tier's work",
-        stated.subtitle(unit, "at the users of the file; lost: value of what is refused"),
+        stated.subtitle(unit, "tiers that restraint leaves alone have one row"),
         columns,
         rows,
     )
+
+
+def _moved(before: float | None, after: float | None) -> bool:
+    """Tell whether two figures differ by more than rounding."""
+    if not known(before) or not known(after):
+        return before is not after
+    return abs(after - before) > MOVED_SHARE * max(abs(before), abs(after))
 
 
 def growth_table(points: Sequence[Given], stated: Stated) -> str:

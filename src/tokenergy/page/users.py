@@ -103,20 +103,25 @@ def growth(data: ReportData, economics: Given) -> Section:
     path = scale.get("growth")
     if path and path.get("points"):
         charts["growth"] = user_charts.growth_chart(_path_rows(path), stated=_path_of(data, path))
-        body += '<h3 id="path">Along the path of growth</h3>' + _path(data, path, charts["growth"])
+        body += '<h3 id="path">The path of growth</h3>' + _path(data, path, charts["growth"])
     else:
         body += paragraph("The file states no path of growth.")
     return Section(anchor="growth", link="Growth", title=title, body=body, charts=charts)
 
 
 def _path(data: ReportData, path: Given, chart: Any) -> str:
-    first = path.get("first_profitable_month")
+    first, burn = path.get("first_profitable_month"), path.get("burn_usd")
     profit = "No month has a profit." if first is None else f"Month {first} is the first that pays."
     unit = escape(data.currency)
+    lost = "No month loses money. "
+    if burn:
+        lost = (
+            f"Months with a loss burn {cell(burn, money)} {unit}; to come through, "
+            f"{cell(path.get('deepest_usd'), money)} {unit} have to be raised. "
+        )
     body = (
-        f"<p>Months with a loss burn {cell(path.get('burn_usd'), money)} {unit}; "
-        f"{cell(path.get('deepest_usd'), money)} {unit} have to be raised, and at the end of the "
-        f"path {cell(path.get('cumulative_usd'), money)} {unit} are left. {escape(profit)}</p>"
+        f"<p>{lost}The whole path leaves {cell(path.get('cumulative_usd'), money)} {unit}. "
+        f"{escape(profit)}</p>"
     )
     body += figure(
         "growth",
@@ -141,12 +146,12 @@ def _year_of(data: ReportData, curve: Given) -> Stated:
     if start and curve.get("window_h"):
         end = stamp(moment(start) + timedelta(hours=float(curve["window_h"])))
         when = when.over([{"start": start, "end": end}])
-    return replace(when, period=f"a year like {when.period}")
+    return replace(when, period=f"a year of hours like {when.period}")
 
 
 def _path_of(data: ReportData, path: Given) -> Stated:
-    months = len(path["points"])
-    return replace(stated(data), period=f"{months} months, each like {_year_of(data, path).period}")
+    when = _year_of(data, path)
+    return replace(when, period=when.period.replace("a year", f"{len(path['points'])} months", 1))
 
 
 def _path_rows(path: Given) -> list[Row]:

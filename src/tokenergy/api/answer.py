@@ -1,0 +1,86 @@
+"""The answer in five short lines: the price of a token, margin, growth, levers, dispatch."""
+
+from collections.abc import Iterator
+
+from tokenergy.api.earned import Earned
+from tokenergy.api.growing import Grown
+from tokenergy.api.simulating import Simulation
+
+
+def answer(shown: Simulation, held: Earned, grown: Grown | None) -> Iterator[str]:
+    """Yield five lines of at most 80 characters; the panels say more of each."""
+    currency = str(shown.heading["currency"])
+    yield _token(shown, held, currency)
+    yield _margin(held, currency)
+    yield _growth(grown, currency)
+    yield _levers(held)
+    yield _dispatch(held)
+
+
+def _token(shown: Simulation, held: Earned, currency: str) -> str:
+    full = shown.full
+    if full.allocation_usd_per_mtok is None or full.kwh_share is None:
+        return "No token was served: there is no cost of a token."
+    text = f"A Mtok costs {full.allocation_usd_per_mtok:.3g} {currency}, {full.kwh_share:.1%} kWh"
+    if held.marginal_usd_per_mtok is not None:
+        text += f"; {held.marginal_usd_per_mtok:.2g} at the margin"
+    if held.price_usd_per_mtok is not None:
+        text += f"; sells for {held.price_usd_per_mtok:.3g}"
+    return f"{text}."
+
+
+def _margin(held: Earned, currency: str) -> str:
+    company = held.company
+    word = "earned" if company.margin_usd >= 0.0 else "lost"
+    text = f"{currency} {_short(abs(company.margin_usd))} {word} on {_short(company.revenue_usd)}"
+    lose = held.users.unprofitable_share
+    if lose is None:
+        return f"{text} revenue; which users lose money is not known."
+    return f"{text} revenue; {lose:.0%} of users cost more than they bring."
+
+
+def _growth(grown: Grown | None, currency: str) -> str:
+    if grown is None:
+        return "No tier names its users, so nothing grows with them."
+    scale, later = grown.today.today.scale, grown.following.scale
+    costs, brings = scale.marginal_usd_per_user_year, scale.revenue_usd_per_user_year
+    bought = later.marginal_usd_per_user_year
+    text = f"A user more brings {brings:.2f} {currency}/y, costs {costs:.2f}"
+    if costs > brings:
+        return f"{text}: growth makes it worse."
+    text += f", {bought:.2f} with new GPUs"
+    return f"{text}: growth pays." if bought <= brings else f"{text}: it pays until full."
+
+
+def _levers(held: Earned) -> str:
+    costs = [lever for lever in held.levers if lever.metric == "full_cost"]
+    power = next((lever for lever in costs if lever.name == "power_price"), None)
+    if power is None:
+        return "No token was served: no lever moves its cost."
+    binds = f"MW bind in {held.mw_binds_h:.0f} h" if held.mw_binds_h else "no MW binds"
+    first = costs[0].name.replace("_", " ").capitalize()
+    place = _place(costs.index(power))
+    return f"{first} moves that cost most, the power price is {place}; {binds}."
+
+
+def _place(at: int) -> str:
+    return ("first", "second", "third", "fourth", "fifth", "sixth", "seventh")[at]
+
+
+def _dispatch(held: Earned) -> str:
+    saved = held.savings
+    if saved is None or saved.of_full_share is None:
+        return "No baseline was run: no saving is told."
+    word = "saves" if saved.saving_usd >= 0.0 else "loses"
+    text = f"Dispatch {word} {abs(saved.of_full_share):.2%} of it on {saved.baseline}"
+    if saved.regret_share is None:
+        return f"{text}."
+    return f"{text}, {saved.regret_share:.2%} above clairvoyant."
+
+
+def _short(usd: float) -> str:
+    """Write an amount in three digits with its size."""
+    for size, name in ((1e9, " bn"), (1e6, " M"), (1e3, " k")):
+        if usd >= size:
+            return f"{usd / size:.3g}{name}"
+    return f"{usd:.3g}"
