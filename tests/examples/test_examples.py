@@ -12,7 +12,6 @@ from commands import MERIDIAN, ROOT, tokenergy
 import tokenergy as te
 
 EXAMPLES = sorted((ROOT / "examples").glob("*.yaml"))
-DUEL = sorted((ROOT / "examples" / "duel").glob("*.yaml"))
 SAID = {"sora_like": {"PRESET_UNVERIFIED"}}
 """What an example is warned of on purpose: it shows figures of others that nobody has checked."""
 ORDER = ("clairvoyant", "mpc", "greedy_battery", "greedy")

@@ -1,6 +1,7 @@
 """The public Python API: one function per verb, frozen results."""
 
 from tokenergy.api.dispatching import DispatchPlan, dispatch
+from tokenergy.api.duelling import Fought, duel
 from tokenergy.api.earning import Economics, economics
 from tokenergy.api.experimenting import Thesis, thesis
 from tokenergy.api.opened import OpenCompany, check, init_text, load, schema
@@ -18,12 +19,14 @@ __all__ = [
     "Economics",
     "Finding",
     "FindingsError",
+    "Fought",
     "OpenCompany",
     "Simulation",
     "Thesis",
     "TokenergyError",
     "check",
     "dispatch",
+    "duel",
     "economics",
     "init_text",
     "load",

@@ -303,6 +303,14 @@ def thesis(
             help="USD per unit of a column's currency, e.g. DE-LU=1.08. May be repeated.",
         ),
     ] = None,
+    duel: Annotated[
+        tuple[Path, Path] | None,
+        typer.Option(
+            "--duel",
+            metavar="OWN RIVAL",
+            help="Fight T13 between two company files that differ only in power, and nothing else.",
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option("--seed", help="Of synthetic prices and of draws.")] = 1,
     as_json: Json = False,
 ) -> None:
@@ -311,6 +319,9 @@ def thesis(
     from tokenergy.cli import show_thesis
     from tokenergy.cli.progress import progress
 
+    if duel is not None:
+        _duel(*duel, as_json=as_json)
+        return
     with progress(quiet=as_json) as told:
         found = run(
             prices=prices,
@@ -326,6 +337,21 @@ def thesis(
         show_thesis.thesis(found)
     if strict and found.fails_count:
         raise typer.Exit(1)
+
+
+def _duel(own: Path, rival: Path, *, as_json: bool) -> None:
+    """Fight a duel between two company files."""
+    from tokenergy.api import duel as run
+    from tokenergy.api import load
+    from tokenergy.cli import show_duel
+    from tokenergy.cli.progress import progress
+
+    with progress(quiet=as_json) as told:
+        found = run(load(own), load(rival), on_progress=told)
+    if as_json:
+        print_json(found.to_dict())
+    else:
+        show_duel.duel(found)
 
 
 def main() -> None:
