@@ -163,3 +163,28 @@ def test_a_reader_that_leaves_is_no_fault(tmp_path: Path, words: str) -> None:
     os.close(writer)
     assert done.stderr == ""
     assert done.returncode in (0, 1, 2)
+
+
+
+def test_ctrl_c_in_an_import_is_not_mistaken_for_a_broken_module(tmp_path: Path) -> None:
+    """A module that swallows whatever hits it while it loads, and would go on."""
+    (tmp_path / "greedy.py").write_text(
+        "import signal\n"
+        "try:\n    signal.raise_signal(signal.SIGINT)\n"
+        "except BaseException:\n    raise ImportError('broken') from None\n"
+    )
+    text = (
+        "import tokenergy.__main__ as start, tokenergy.cli.main as cli\n"
+        "def run():\n    import greedy\n"
+        "cli.main = run\nstart.main()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", text],
+        cwd=tmp_path,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")

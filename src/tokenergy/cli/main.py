@@ -51,6 +51,44 @@ Ledger = Annotated[
     typer.Option("--ledger", help="SQLite file; default .tokenergy/<company>.sqlite."),
 ]
 
+Only = Annotated[
+    str | None,
+    typer.Option("--only", help="Comma-separated ids, e.g. T1,T4. Default: all fourteen."),
+]
+Strict = Annotated[bool, typer.Option("--strict", help="Exit with 1 if a claim does not hold.")]
+Prices = Annotated[
+    Path | None,
+    typer.Option(
+        "--prices",
+        help="Hourly prices (CSV, CSV.gz, Parquet): a column utc and one by zone. "
+        "Default: a synthetic year.",
+    ),
+]
+Zones = Annotated[
+    str | None,
+    typer.Option(
+        "--zones",
+        help="Comma-separated columns to take. Default: all named US-... or ...usd..., and "
+        "those with a rate.",
+    ),
+]
+UsdPer = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--usd-per",
+        metavar="ZONE=RATE",
+        help="USD per unit of a column's currency, e.g. DE-LU=1.08. May be repeated.",
+    ),
+]
+Duel = Annotated[
+    tuple[Path, Path] | None,
+    typer.Option(
+        "--duel",
+        metavar="OWN RIVAL",
+        help="Fight T13 between two company files that differ only in power, and nothing else.",
+    ),
+]
+
 
 @app.command()
 def init(out: Out = None, as_json: Json = False) -> None:
@@ -272,45 +310,12 @@ def ledger_sums(
 
 @app.command()
 def thesis(
-    only: Annotated[
-        str | None,
-        typer.Option("--only", help="Comma-separated ids, e.g. T1,T4. Default: all fourteen."),
-    ] = None,
-    strict: Annotated[
-        bool, typer.Option("--strict", help="Exit with 1 if a claim does not hold.")
-    ] = False,
-    prices: Annotated[
-        Path | None,
-        typer.Option(
-            "--prices",
-            help="Hourly prices (CSV, CSV.gz, Parquet): a column utc and one by zone. "
-            "Default: a synthetic year.",
-        ),
-    ] = None,
-    zones: Annotated[
-        str | None,
-        typer.Option(
-            "--zones",
-            help="Comma-separated columns to take. Default: all named US-... or ...usd..., and "
-            "those with a rate.",
-        ),
-    ] = None,
-    usd_per: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--usd-per",
-            metavar="ZONE=RATE",
-            help="USD per unit of a column's currency, e.g. DE-LU=1.08. May be repeated.",
-        ),
-    ] = None,
-    duel: Annotated[
-        tuple[Path, Path] | None,
-        typer.Option(
-            "--duel",
-            metavar="OWN RIVAL",
-            help="Fight T13 between two company files that differ only in power, and nothing else.",
-        ),
-    ] = None,
+    only: Only = None,
+    strict: Strict = False,
+    prices: Prices = None,
+    zones: Zones = None,
+    usd_per: UsdPer = None,
+    duel: Duel = None,
     seed: Annotated[int, typer.Option("--seed", help="Of synthetic prices and of draws.")] = 1,
     as_json: Json = False,
 ) -> None:
