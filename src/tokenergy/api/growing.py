@@ -17,6 +17,8 @@ from tokenergy.dispatch.world import World
 from tokenergy.economics.growth_path import GrowthPath, growth_path
 from tokenergy.economics.profit import ProfitCurve, ProfitPoint, Told, profit_at, profit_curve
 from tokenergy.economics.restrained import Restrained, restrained, value_classes
+from tokenergy.economics.tonight import Option, options
+from tokenergy.economics.tonight import says as tonight_says
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -29,6 +31,9 @@ class Grown:
         following: today's users where capacity is bought for one more of them.
         restraint: what the restraint changes; None likewise.
         path: along the file's path of growth; None where it states none.
+        tonight: what going on, restraining and suspending the free tiers comes to; empty where
+            no tier with users is free.
+        currency: of all money.
     """
 
     today: ProfitCurve
@@ -36,6 +41,8 @@ class Grown:
     following: ProfitPoint
     restraint: Restrained | None
     path: GrowthPath | None
+    tonight: tuple[Option, ...]
+    currency: str
 
     @property
     def paid_share(self) -> float:
@@ -65,7 +72,7 @@ class Grown:
         if self.restraint is not None and self.restrained is not None:
             lines += [f"Restraint: {line}" for line in self.restraint.says()]
             lines += [f"With restraint: {line}" for line in self.restrained.says()]
-        return tuple(lines)
+        return (*lines, *tonight_says(self.tonight, currency=self.currency))
 
     def line(self) -> str:
         """Say in one line what one more user does, where that turns, and what restraint adds."""
@@ -101,6 +108,7 @@ class Grown:
             "restrained": None if self.restrained is None else self.restrained.to_dict(),
             "following": self.following.to_dict(),
             "restraint": [] if self.restraint is None else list(self.restraint.says()),
+            "tonight": [option.to_dict() for option in self.tonight],
             "growth": None if self.path is None else self.path.to_dict(),
         }
 
@@ -117,18 +125,20 @@ def grown(company: OpenCompany, *, on_progress: Progress | None = None) -> Grown
         return None
     rebuild = partial(_rebuilt, company)
     limits = restrained(file) if file.restraint else None
+    today = value_classes(company.world)
+    limited = None if limits is None else value_classes(limits.world(rebuild(limits.company)))
     return Grown(
         today=profit_curve(
-            value_classes(company.world),
+            today,
             on_progress=_reporter(on_progress, "users today"),
         ),
         restrained=None
-        if limits is None
+        if limited is None
         else profit_curve(
-            value_classes(limits.world(rebuild(limits.company))),
+            limited,
             on_progress=_reporter(on_progress, "users with restraint"),
         ),
-        following=profit_at(value_classes(company.world), capacity="follows"),
+        following=profit_at(today, capacity="follows"),
         restraint=limits,
         path=None
         if file.growth is None
@@ -138,6 +148,8 @@ def grown(company: OpenCompany, *, on_progress: Progress | None = None) -> Grown
             rebuild=rebuild,
             on_progress=_reporter(on_progress, "path of growth"),
         ),
+        tonight=options(today, limited),
+        currency=file.currency,
     )
 
 
