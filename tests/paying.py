@@ -257,6 +257,7 @@ def economics(**changes: Any) -> dict[str, Any]:
         "capacity": "stands", "paid_share": 0.06, "break_even_share": 0.148,
         "n_star_count": list(today.n_star_count), "today": today.to_dict(),
         "restrained": curve(kept=0.47).to_dict(),
+        "following": profit_point(1.0, kept=1.0).to_dict() | {"marginal_usd_per_user_year": 41.0},
         "restraint": ["free: caps a user at 3 times the mean; nobody is taken to leave."],
         "growth": path().to_dict(),
     }  # fmt: skip
@@ -268,6 +269,7 @@ def economics(**changes: Any) -> dict[str, Any]:
         "message": "", "mw_binds_h": 22.0, "margin_usd": margin.margin_usd,
         "margin_by_tier": [tier.to_dict() for tier in MARGINS],
         "unused_capacity_usd": UNUSED_USD, "full_cost": FULL.to_dict(), "scale": scale,
+        "break_even_usage": {"case": "none_suffices", "conversion_share": None},
         "presets": [], "findings": [SHORT.to_dict()],
         "answer": [
             "A Mtok costs 1.93 in full.", "The company loses 51.2 M of 67.6 M in revenue.",

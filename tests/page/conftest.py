@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import paying
 import pytest
 
 from tokenergy.page.report import ReportData
@@ -232,6 +233,7 @@ def report_data(**changes: Any) -> ReportData:
             "deferral_first": order(("geography", "hour", "deferral", "storage"), 71e3, 40e3),
             "storage_first": order(("geography", "hour", "storage", "deferral"), 62e3, 49e3),
         },
+        "economics": paying.economics(),
     }
     return ReportData(**fields | changes)
 

@@ -11,6 +11,7 @@ import pytest
 from tokenergy.page.report import ReportData, write_report
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+CHARTS_COUNT = 15
 CHROMIUM = next((path for name in NAMES if (path := shutil.which(name))), None)
 pytestmark = [
     pytest.mark.slow,
@@ -38,7 +39,7 @@ def drawn(path: Path, folder: Path, *more: str) -> tuple[str, list[str]]:
 
 
 @pytest.mark.parametrize("size", ["1280,1000", "500,900"])
-def test_every_chart_is_drawn_and_nobody_complains(
+def test_every_chart_is_drawn_within_the_page_and_nobody_complains(
     data: ReportData, tmp_path: Path, size: str
 ) -> None:
     path = write_report(data, tmp_path / "report.html")
@@ -46,8 +47,16 @@ def test_every_chart_is_drawn_and_nobody_complains(
     assert console == []
     assert 'data-charts="done"' in dom
     figures = re.findall(r"<figure.*?</figure>", dom, re.DOTALL)
-    assert len(figures) == 6
+    assert len(figures) == CHARTS_COUNT
     assert all('data-state="drawn"' in figure and "<svg" in figure for figure in figures)
+    widths = {
+        re.findall(r'data-chart="([^"]*)"', figure)[0]: float(width)
+        for figure in figures
+        for width in re.findall(r'<svg[^>]*? width="([0-9.]+)"', figure)
+    }
+    most = float(size.partition(",")[0])
+    wide = {name for name, width in widths.items() if width > most}
+    assert wide <= {"scorecard"}  # three panels side by side: it scrolls in its own frame
     for site in ("texas", "frankfurt", "sydney"):
         assert re.search(rf"<text[^>]*>{site}</text>", dom)
 
@@ -68,7 +77,7 @@ def test_a_name_with_markup_is_drawn_as_a_name(
     assert console == []
     assert "<title>run" not in dom
     assert "<img" not in re.sub(r"<script.*?</script>", "", dom, flags=re.DOTALL)
-    assert dom.count('data-state="drawn"') == 6
+    assert dom.count('data-state="drawn"') == CHARTS_COUNT
 
 
 def test_a_run_of_one_hour_is_drawn(make_data: Callable[..., ReportData], tmp_path: Path) -> None:
@@ -76,4 +85,4 @@ def test_a_run_of_one_hour_is_drawn(make_data: Callable[..., ReportData], tmp_pa
     one = make_data(balance=data.balance[:6], prices=data.prices[:42])
     dom, console = drawn(write_report(one, tmp_path / "report.html"), tmp_path)
     assert console == []
-    assert dom.count('data-state="drawn"') == 6
+    assert dom.count('data-state="drawn"') == CHARTS_COUNT

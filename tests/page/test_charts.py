@@ -12,7 +12,10 @@ from tokenergy.page.charts import chart_png, chart_svg
 from tokenergy.page.report import ReportData
 from tokenergy.page.sections import balance, scorecard, sections
 
-NAMES = ("price_parts", "full_cost", "scorecard", "balance", "supply", "split")
+NAMES = (
+    "waterfall", "unit", "whale", "histogram", "profit", "growth", "levers", "saving", "exposures",
+    "price_parts", "full_cost", "scorecard", "balance", "supply", "split",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ from tokenergy.page import palette
 from tokenergy.page.data import ReportData
 from tokenergy.page.drawing import WIDTH_PX
 from tokenergy.page.html import Section
-from tokenergy.page.pay_rows import GROWTH_LINE, USERS_LINE, answer_line
+from tokenergy.page.pay_rows import answer_lines, told
 from tokenergy.page.picture import bundled_version
 from tokenergy.page.rows import columns_of
 from tokenergy.page.sections import sections
@@ -138,13 +138,11 @@ def _heading(data: ReportData, name: str) -> str:
         f"<div><dt>{escape(term)}</dt><dd>{value}</dd></div>" for term, value in tiles(data)
     )
     kind = "tiles" if data.economics is None else "tiles wide"
-    lines = [answer_line(data, USERS_LINE), data.message, answer_line(data, GROWTH_LINE)]
-    kinds = ("message first", "message", "message")
-    said = "\n".join(
-        f'<p class="{each}">{escape(line)}</p>'
-        for each, line in zip(kinds, lines, strict=True)
-        if line
-    )
+    lines = answer_lines(data)
+    said = f'<p class="message">{escape(told(data.message, data.currency))}</p>'
+    if lines:
+        items = "".join(f"<li>{escape(line)}</li>" for line in lines)
+        said = f'<ul class="answer">{items}</ul>\n{said}'
     return (
         f"<h1>{escape(_title(data, name))}</h1>\n"
         f'<p class="facts">{escape(facts)}</p>\n{said}\n'

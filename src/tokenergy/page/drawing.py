@@ -64,10 +64,20 @@ def legend(
     of_lines: bool = False,
 ) -> alt.Color:
     """Return colours by name, with their legend above the chart."""
-    above = alt.Legend(orient="top", symbolOpacity=1.0)
-    if of_lines:
-        above = alt.Legend(orient="top", symbolType="stroke", symbolStrokeWidth=3.0)
+    above = _of_lines() if of_lines else alt.Legend(orient="top", symbolOpacity=1.0)
     return alt.Color(f"{field}:N", title=None, scale=names_of(palette_of, names), legend=above)
+
+
+def dashes(
+    field: str, dash_of: Mapping[str, Sequence[int]], names: Sequence[str]
+) -> alt.StrokeDash:
+    """Return dashes by name, to stand in one legend with the colours of the same lines."""
+    scale = alt.Scale(domain=list(names), range=[list(dash_of[name]) for name in names])
+    return alt.StrokeDash(f"{field}:N", title=None, scale=scale, legend=_of_lines())
+
+
+def _of_lines() -> alt.Legend:
+    return alt.Legend(orient="top", symbolType="stroke", symbolStrokeWidth=3.0)
 
 
 def shapes(field: str, shape_of: Mapping[str, str], names: Sequence[str]) -> alt.Shape:

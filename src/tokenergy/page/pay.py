@@ -89,8 +89,7 @@ def unit(data: ReportData, economics: Given) -> Section:
     leaving = pay_rows.media_tiers(economics, data.prices)
     rows = pay_rows.unit_rows(economics, leaving=leaving)
     points = pay_rows.unit_points(rows)
-    line = pay_rows.answer_line(data, pay_rows.COST_LINE) or str(economics.get("message") or "")
-    body = paragraph(line)
+    body = paragraph(pay_rows.told(str(economics.get("message") or ""), data.currency))
     charts: dict[str, Any] = {}
     if points:
         charts["unit"] = pay_charts.unit_chart(points, pay_rows.unit_gaps(rows), stated=when)
@@ -142,15 +141,16 @@ def saving(data: ReportData, economics: Given) -> Section:
         text = "No baseline was run, so that no saving is told."
         return Section(anchor="saving", link="Saving", title=title, body=paragraph(text))
     band = held.get("saving")
-    against = f"saving against {held['baseline']}"
     rows: list[Row] = [
-        {"what": against, "usd": held["saving_usd"]}
+        {"what": "saving", "usd": held["saving_usd"]}
         | {f"{end}_usd": band[f"{end}_usd"] if band else None for end in ("low", "high")}
     ]
     if known(held.get("regret_usd")):
         left = {"what": "left to clairvoyant", "usd": held["regret_usd"]}
         rows.append(left | {"low_usd": None, "high_usd": None})
-    chart = pay_charts.saving_chart(rows, stated=when, banded=bool(band))
+    chart = pay_charts.saving_chart(
+        rows, stated=when, against=str(held["baseline"]), banded=bool(band)
+    )
     body = paragraph(pay_rows.answer_line(data, pay_rows.SAVING_LINE))
     if not band:
         body += paragraph("The horizon is too short for a band: take the saving as one draw of it.")
@@ -177,11 +177,14 @@ def risk(data: ReportData, economics: Given) -> Section:
         text = "No exposure was computed."
         return Section(anchor="risk", link="Risk", title=title, body=paragraph(text))
     unit = escape(f"{data.currency}/MWh")
-    body = (
-        f"<p>{cell(held.get('hedge_share'), percent)} of the load is contracted. Contracted power "
-        f"was worth {cell(held.get('capture_usd_per_mwh'), significant)} {unit} when it came and "
-        f"cost {cell(held.get('strike_usd_per_mwh'), significant)}.</p>"
-    )
+    worth, cost = held.get("capture_usd_per_mwh"), held.get("strike_usd_per_mwh")
+    body = paragraph("No power is contracted: all of the load is exposed.")
+    if known(worth):
+        body = (
+            f"<p>{cell(held.get('hedge_share'), percent)} of the load is contracted. Contracted "
+            f"power was worth {cell(worth, significant)} {unit} when it came and cost "
+            f"{cell(cost, significant)}.</p>"
+        )
     chart = pay_charts.exposures_chart(pay_rows.exposure_rows(held), stated=when)
     body += figure(
         "exposures",

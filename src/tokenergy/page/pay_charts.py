@@ -11,7 +11,7 @@ from tokenergy.page.stated import Stated
 
 _NAMES = alt.Axis(labelLimit=240, ticks=False, domain=False, labelPadding=8)
 SHAPES = {"marginal": "circle", "usage": "square", "full": "diamond", "price": "triangle-up"}
-LABEL_PX = 52
+LABEL_PX = 42
 """Room at either end for the figure of the longest bar."""
 
 
@@ -153,12 +153,13 @@ def levers_chart(rows: Rows, *, stated: Stated) -> Any:
     return with_rows(chart, levers=rows)
 
 
-def saving_chart(rows: Rows, *, stated: Stated, banded: bool) -> Any:
+def saving_chart(rows: Rows, *, stated: Stated, against: str, banded: bool) -> Any:
     """Show a saving with its band, beside what nobody could save beyond it.
 
     Args:
         rows: what, usd, low_usd, high_usd; the last two are None without a band.
         stated: what the chart states.
+        against: the baseline.
         banded: whether there is a band.
     """
     order = [row["what"] for row in rows]
@@ -194,10 +195,10 @@ def saving_chart(rows: Rows, *, stated: Stated, banded: bool) -> Any:
         .encode(x="at:Q", text=alt.Text("usd:Q", format=",.3~s"))
     )
     layers = alt.layer(bars, zero, band, *ends, words, data=alt.NamedData(name="saving"))
-    drawn = "line: middle 90 % of weeks or days drawn again" if banded else "too short for a band"
-    basis = f"bill, wear, leases, network, lost value; {drawn}"
+    drawn = "line: middle 90 % of weeks or days drawn again" if banded else "no band"
+    basis = f"against {against}; {drawn}"
     chart = layers.properties(
-        width=WIDTH_PX - 240,
+        width=WIDTH_PX - 150,
         height=alt.Step(30),
         title=titled(
             "What dispatch saves, and what is left to save",

@@ -20,13 +20,13 @@ STEPS: Final = {
 }
 """How the steps of a waterfall are called on the page."""
 
-LEVERS: Final = {"wacc": "cost of capital", "token_price": "token price, on the margin"}
+LEVERS: Final = {"wacc": "cost of capital"}
 """Levers whose name is no word for a reader."""
 
 BASES: Final = ("marginal", "usage", "full", "price")
 """What a Mtok costs, and brings, in the order of the page."""
 
-COST_LINE, USERS_LINE, GROWTH_LINE, LEVERS_LINE, SAVING_LINE = range(5)
+GROWTH_LINE, LEVERS_LINE, SAVING_LINE = 2, 3, 4
 """Places in the answer of `economics`, which has five lines."""
 
 TODAY: Final = "today"
@@ -42,10 +42,15 @@ def told(text: str, currency: str) -> str:
     return text if currency == "USD" else text.replace("USD", currency)
 
 
+def answer_lines(data: ReportData) -> list[str]:
+    """Return the answer of `economics`, line by line, in the company's money."""
+    return [told(str(line), data.currency) for line in (data.economics or {}).get("answer") or ()]
+
+
 def answer_line(data: ReportData, place: int) -> str:
-    """Return a line of the answer in the company's money; empty where it has fewer."""
-    lines = (data.economics or {}).get("answer") or ()
-    return told(str(lines[place]), data.currency) if place < len(lines) else ""
+    """Return one line of the answer; empty where it has fewer."""
+    lines = answer_lines(data)
+    return lines[place] if place < len(lines) else ""
 
 
 def step_name(name: str) -> str:
@@ -54,11 +59,11 @@ def step_name(name: str) -> str:
 
 
 def waterfall_rows(waterfall: Given) -> list[Row]:
-    """Return the steps as bars between two levels; wear of no battery is no step."""
+    """Return the steps as bars between two levels; what costs nothing is no step."""
     rows: list[Row] = []
     for step in waterfall["steps"]:
         name, usd = step["name"], step["usd"]
-        if name == "battery_wear" and usd == 0.0:
+        if usd == 0.0 and name not in ("revenue", "margin"):
             continue
         ends = {"from_usd": step["start_usd"], "to_usd": step["end_usd"]}
         if name == "margin":
@@ -139,6 +144,22 @@ def lines_of_users(economics: Given) -> list[tuple[Given, str, Given]]:
         for basis in ("marginal", "usage")
         if tier.get(basis) is not None
     ]
+
+
+def heaviest_tenth_share(tier: Given) -> float | None:
+    """Return what part of its tokens the heaviest tenth of a tier's users asks for.
+
+    A user's margin is a line in usage, so that the tokens of the worst tenth follow from what it
+    earns; None where the worst users are not the heaviest, or usage is not known.
+    """
+    line = tier["usage"]
+    flat, mean = line["flat_usd_per_user_month"], tier["mean_mtok_per_user_month"]
+    at = {point["users_share"]: point["margin_usd"] for point in line["lorenz"]}
+    if not (0.1 in at and known(flat) and known(mean)) or line["slope_usd_per_mtok"] >= 0.0:
+        return None
+    tokens_usd = line["slope_usd_per_mtok"] * mean
+    user_months = at[1.0] / (flat + tokens_usd) if flat + tokens_usd else 0.0
+    return (at[0.1] / user_months - 0.1 * flat) / tokens_usd if user_months else None
 
 
 def whale_rows(economics: Given) -> list[Row]:
@@ -301,7 +322,7 @@ def fate_of(point: Given) -> dict[str, float | None]:
 def lever_name(lever: Given) -> str:
     """Return what a lever is called on the page."""
     name = LEVERS.get(lever["name"], lever["name"].replace("_", " "))
-    return f"{name} (capped)" if lever["capped"] else name
+    return f"{name}, capped" if lever["capped"] else name
 
 
 def lever_rows(levers: Sequence[Given]) -> list[Row]:

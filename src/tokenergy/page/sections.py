@@ -276,9 +276,9 @@ def split(data: ReportData) -> Section:
 
 def warnings(data: ReportData) -> Section:
     """Return what was found in the input and does not stop a run."""
-    given = [*(data.heading.get("warnings") or ()), *((data.economics or {}).get("findings") or ())]
-    told = [_finding(finding) for finding in given]
-    found = unique(told)
+    found = [_finding(finding) for finding in data.heading.get("warnings") or ()]
+    more = [_finding(finding) for finding in (data.economics or {}).get("findings") or ()]
+    found += [finding for finding in unique(more) if finding not in found]
     body = "".join(found[:OPEN_FINDINGS_COUNT]) or paragraph("None.")
     rest = found[OPEN_FINDINGS_COUNT:]
     if rest:

@@ -5,10 +5,10 @@ from typing import Any
 import altair as alt
 
 from tokenergy.page import palette
-from tokenergy.page.drawing import WIDTH_PX, Rows, legend, panels, shapes, titled, with_rows
-from tokenergy.page.rows import unique
+from tokenergy.page.drawing import WIDTH_PX, Rows, dashes, legend, panels, shapes, titled, with_rows
 from tokenergy.page.stated import Stated
 
+DASHES = {"marginal": (5, 3), "usage": (1, 0), "today": (1, 0), "with restraint": (7, 4)}
 BAR_SHARE = 0.6
 """Width of a month's bar, of the month."""
 _SHARE = alt.Axis(format="~%", tickCount=5)
@@ -36,11 +36,7 @@ def whale_chart(rows: Rows, *, stated: Stated) -> Any:
                 axis=alt.Axis(format="~s", tickCount=5, minExtent=46),
             ),
             color=legend("basis", palette.BASES, bases, of_lines=True),
-            strokeDash=alt.StrokeDash(
-                "basis:N",
-                legend=None,
-                scale=alt.Scale(domain=["marginal", "usage"], range=[[5, 3], [1, 0]]),
-            ),
+            strokeDash=dashes("basis", DASHES, bases),
             tooltip=[
                 alt.Tooltip("tier:N"),
                 alt.Tooltip("basis:N"),
@@ -114,13 +110,16 @@ def histogram_chart(rows: Rows, *, stated: Stated) -> Any:
     return with_rows(chart, histogram=rows)
 
 
-def profit_chart(rows: Rows, marks: Rows, *, stated: Stated, capacity: str) -> Any:
+def profit_chart(
+    rows: Rows, marks: Rows, *, stated: Stated, capacity: str, keyed: bool = False
+) -> Any:
     """Show profit against users, today and with restraint, and where growth turns.
 
     Args:
         rows, marks: `page.pay_rows.profit_rows`, `page.pay_rows.profit_marks`.
         stated: what the chart states.
         capacity: whether it stands or follows.
+        keyed: whether what the marks mean stands beside the chart already.
     """
     unit = f"{stated.currency} a year"
     log = alt.Scale(type="log", nice=False, padding=14)
@@ -133,44 +132,43 @@ def profit_chart(rows: Rows, marks: Rows, *, stated: Stated, capacity: str) -> A
         alt.Tooltip("users_count:Q", title="users", format=",.4~s"),
         alt.Tooltip("profit_usd_per_year:Q", title=f"profit, {unit}", format=",.4~s"),
     ]
-    zero = alt.Chart().mark_rule(style="zero", aria=False).encode(y=alt.datum(0.0))
-    points = alt.OverlayMarkDef(size=26, filled=True)
-    lines = alt.Chart(alt.NamedData(name="profit")).mark_line(
-        strokeWidth=2.5, point=points, aria=False
+    basis = f"capacity {capacity}; everything that is paid, no conversions"
+    chart = alt.layer(*_profit_lines(rows, users, money, tips)).properties(
+        width=WIDTH_PX - 110,
+        height=300,
+        title=titled("Profit against users", stated.subtitle(unit, basis)),
     )
-    cases = [case for case in palette.CASES if _any(rows, "case", case)]
-    dashes = alt.Scale(domain=list(palette.CASES), range=[[1, 0], [7, 4]])
+    places = shapes("what", MARKS, list(MARKS))
     found = alt.Chart(alt.NamedData(name="profit_marks")).mark_point(
         filled=True, size=150, opacity=1.0, style="ink-fill", aria=False
     )
-    chart = alt.layer(
-        zero,
-        lines.encode(
-            x=users,
-            y=money,
-            color=legend("case", palette.CASES, cases, of_lines=True),
-            strokeDash=alt.StrokeDash("case:N", legend=None, scale=dashes),
-            tooltip=[
-                *tips,
-                alt.Tooltip("served_share:Q", title="served of what is asked", format=".1%"),
-                alt.Tooltip("adds_usd_per_user_year:Q", title="one more adds", format=",.3~r"),
-            ],
-        ),
-        found.encode(
-            x=users,
-            y=money,
-            shape=shapes("what", MARKS, unique(row["what"] for row in marks)),
-            tooltip=[alt.Tooltip("what:N"), *tips],
-        ),
-    ).properties(
-        width=WIDTH_PX - 110,
-        height=300,
-        title=titled(
-            "Profit against users",
-            stated.subtitle(unit, f"capacity {capacity}; everything that is paid, no conversions"),
-        ),
+    found = found.encode(
+        x=users,
+        y=money,
+        shape=places.legend(None) if keyed else places,
+        tooltip=[alt.Tooltip("what:N"), *tips],
     )
-    return with_rows(chart, profit=rows, profit_marks=marks)
+    return with_rows(chart + found, profit=rows, profit_marks=marks)
+
+
+def _profit_lines(rows: Rows, users: alt.X, money: alt.Y, tips: list[alt.Tooltip]) -> list[Any]:
+    """Return zero, and the lines of the cases."""
+    base = alt.Chart(alt.NamedData(name="profit"))
+    zero = base.mark_rule(style="zero", aria=False).encode(y=alt.datum(0.0))
+    points = alt.OverlayMarkDef(size=26, filled=True)
+    cases = [case for case in palette.CASES if _any(rows, "case", case)]
+    more = [
+        alt.Tooltip("served_share:Q", title="served of what is asked", format=".1%"),
+        alt.Tooltip("adds_usd_per_user_year:Q", title="one more adds", format=",.3~r"),
+    ]
+    lines = base.mark_line(strokeWidth=2.5, point=points, aria=False).encode(
+        x=users,
+        y=money,
+        color=legend("case", palette.CASES, cases, of_lines=True),
+        strokeDash=dashes("case", DASHES, cases),
+        tooltip=[*tips, *more],
+    )
+    return [zero, lines]
 
 
 def growth_chart(rows: Rows, *, stated: Stated) -> Any:

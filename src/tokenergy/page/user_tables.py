@@ -5,12 +5,18 @@ from typing import Any
 
 from tokenergy.page.html import Column, Line, lines_table, table
 from tokenergy.page.number import amount, known, money, percent, significant
-from tokenergy.page.pay_rows import fate_of, lines_of_users
+from tokenergy.page.pay_rows import TODAY, fate_of, heaviest_tenth_share, lines_of_users
 from tokenergy.page.rows import Given, Row, unique
 from tokenergy.page.stated import Stated
 
 EVERY_MONTHS = 6
 """Months from one row of the path of growth to the next."""
+NO_BREAK_EVEN = {
+    "always_profitable": "any",
+    "none_suffices": "none suffices",
+    "none_helps": "none helps",
+}
+"""What stands for a break-even conversion where there is none."""
 FATE = (
     "users_count", "asked_mtok_per_year", "served_share", "downgraded_share",
     "revenue_usd_per_year", "lost_value_usd_per_year",
@@ -37,6 +43,7 @@ def users_table(economics: Given, stated: Stated) -> str:
                 "tier": f"{tier['tier']}, {basis}",
                 "users": tier["users_count"],
                 "mean": tier["mean_mtok_per_user_month"],
+                "tenth": heaviest_tenth_share(tier),
                 "even": even,
                 "losers": losers,
                 "share": figures["share"],
@@ -48,6 +55,7 @@ def users_table(economics: Given, stated: Stated) -> str:
         Column(title="Tier, basis", name="tier"),
         Column(title="Users", name="users", write=amount),
         Column(title="Mean, Mtok a month", name="mean", write=significant),
+        Column(title="Heaviest tenth asks for", name="tenth", write=percent),
         Column(title="Break-even, Mtok a month", name="even", write=significant),
         Column(title="Who loses", name="losers"),
         Column(title="Users that lose", name="share", write=percent),
@@ -63,8 +71,17 @@ def users_table(economics: Given, stated: Stated) -> str:
     )
 
 
-def today_table(curves: Mapping[str, Given], stated: Stated) -> str:
-    """Return the year at today's users, as it is and under restraint."""
+def today_table(
+    curves: Mapping[str, Given], stated: Stated, *, following: Given | None, by_use: Given | None
+) -> str:
+    """Return the year at today's users, as it is and under restraint.
+
+    Args:
+        curves: by case.
+        stated: what the table states.
+        following: the point of today at which capacity is bought for one user more.
+        by_use: the break-even conversion where a user costs what its tokens use.
+    """
     points = {case: curve["today"] for case, curve in curves.items()}
     fates = {case: fate_of(point) for case, point in points.items()}
 
@@ -72,7 +89,8 @@ def today_table(curves: Mapping[str, Given], stated: Stated) -> str:
         return [point.get(name) for point in points.values()]
 
     turns = [", ".join(amount(users) for users in curve["n_star"]) for curve in curves.values()]
-    evens = [(curve.get("break_even") or {}).get("conversion_share") for curve in curves.values()]
+    evens = [_break_even(curve.get("break_even")) for curve in curves.values()]
+    bought = (following or {}).get("marginal_usd_per_user_year")
     paid = [curve.get("paid_share") for curve in curves.values()]
     lines: list[Line] = [
         ("Profit", money, of("profit_usd_per_year")),
@@ -89,10 +107,12 @@ def today_table(curves: Mapping[str, Given], stated: Stated) -> str:
         ("Hours at a GPU limit", percent, of("gpus_bound_share")),
         ("Hours at a MW limit", percent, of("mw_bound_share")),
         ("One more user costs", significant, of("marginal_usd_per_user_year")),
+        ("the same, capacity bought along", significant, _only(curves, bought)),
         ("One more user brings", significant, of("revenue_usd_per_user_year")),
         ("Elasticity of cost", significant, of("elasticity_ratio")),
         ("Users at which growth turns", amount, [turn or "nowhere" for turn in turns]),
-        ("Break-even conversion", _conversion, evens),
+        ("Break-even conversion, one more user", _conversion, evens),
+        ("Break-even conversion, by what is used", _conversion, _only(curves, _break_even(by_use))),
         ("Users that pay", _conversion, paid),
     ]
     return lines_table(
@@ -162,6 +182,19 @@ def growth_table(points: Sequence[Given], stated: Stated) -> str:
         columns,
         rows,
     )
+
+
+def _only(curves: Mapping[str, Given], figure: Any) -> list[Any]:
+    """Return a figure that is known of today's case alone."""
+    return [figure if case == TODAY else None for case in curves]
+
+
+def _break_even(found: Given | None) -> float | str | None:
+    """Return the conversion at which a user brings what it costs, or why there is none."""
+    if found is None:
+        return None
+    share: float | None = found.get("conversion_share")
+    return NO_BREAK_EVEN.get(str(found.get("case"))) if share is None else share
 
 
 def _conversion(share: float) -> str:

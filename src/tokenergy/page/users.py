@@ -1,5 +1,6 @@
 """The sections on users: who costs more than is paid, and what growth and restraint do."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from html import escape
@@ -78,28 +79,28 @@ def growth(data: ReportData, economics: Given) -> Section:
         return Section(anchor="growth", link="Growth", title=title, body=paragraph(text))
     scale = economics["scale"]
     when = _year_of(data, next(iter(curves.values())))
-    chart = user_charts.profit_chart(
-        pay_rows.profit_rows(curves),
-        pay_rows.profit_marks(curves),
-        stated=when,
-        capacity=str(scale.get("capacity")),
-    )
-    body = (paragraph(line) if line else "") + figure(
+    charts = {
+        "profit": user_charts.profit_chart(
+            pay_rows.profit_rows(curves),
+            pay_rows.profit_marks(curves),
+            stated=when,
+            capacity=str(scale.get("capacity")),
+            keyed=True,
+        )
+    }
+    body = _list((curves.get(pay_rows.TODAY) or {}).get("says") or (), data)
+    body += figure(
         "profit",
-        chart,
+        charts["profit"],
         words="Lines of the yearly profit against the number of users, today and with restraint, "
         "with marks where growth turns. The table below has the numbers at today's users.",
+        lines=[("here", "users of the file"), ("turn", "growth turns"), ("even", "breaks even")],
     )
-    limits = scale.get("restraint") or ()
-    if limits:
-        items = "".join(f"<li>{escape(pay_rows.told(str(s), data.currency))}</li>" for s in limits)
-        body += f"<p>With restraint:</p><ul>{items}</ul>"
-    elif pay_rows.RESTRAINED not in curves:
-        body += paragraph("The file states no restraint, so that none stands beside today.")
-    body += user_tables.today_table(curves, when) + user_tables.fate_table(curves, when)
-    charts = {"profit": chart}
-    for case, curve in curves.items():
-        body += _said(f"In words: {case}", curve, data)
+    body += _restraint(data, curves, scale.get("restraint") or ())
+    body += user_tables.today_table(
+        curves, when, following=scale.get("following"), by_use=economics.get("break_even_usage")
+    )
+    body += user_tables.fate_table(curves, when)
     path = scale.get("growth")
     if path and path.get("points"):
         charts["growth"] = user_charts.growth_chart(_path_rows(path), stated=_path_of(data, path))
@@ -107,6 +108,15 @@ def growth(data: ReportData, economics: Given) -> Section:
     else:
         body += paragraph("The file states no path of growth.")
     return Section(anchor="growth", link="Growth", title=title, body=body, charts=charts)
+
+
+def _restraint(data: ReportData, curves: Mapping[str, Given], limits: Sequence[str]) -> str:
+    """Return what restraint changes, in words, and what the curve under it says of itself."""
+    if pay_rows.RESTRAINED not in curves:
+        return paragraph("The file states no restraint, so that none stands beside today.")
+    body = "<p>With restraint:</p>" + _list(limits, data)
+    says = curves[pay_rows.RESTRAINED].get("says") or ()
+    return body + folded("What the curve with restraint says", _list(says, data))
 
 
 def _path(data: ReportData, path: Given, chart: Any) -> str:
@@ -130,14 +140,14 @@ def _path(data: ReportData, path: Given, chart: Any) -> str:
         "The table below has the numbers.",
     )
     body += user_tables.growth_table(path["points"], _path_of(data, path))
-    return body + _said("In words: the path of growth", path, data)
+    says = [*(path.get("says") or ()), path.get("basis") or ""]
+    return body + folded("What the path says", _list([line for line in says if line], data))
 
 
-def _said(summary: str, held: Given, data: ReportData) -> str:
-    """Return what a curve says of itself, and what it stands on, folded."""
-    lines = [*(held.get("says") or ()), *([held["basis"]] if held.get("basis") else [])]
-    told = [escape(pay_rows.told(str(line), data.currency)) for line in lines]
-    return folded(summary, f"<ul>{''.join(f'<li>{line}</li>' for line in told)}</ul>")
+def _list(lines: Sequence[Any], data: ReportData) -> str:
+    """Return sentences of the core one by one, in the company's money."""
+    items = "".join(f"<li>{escape(pay_rows.told(str(line), data.currency))}</li>" for line in lines)
+    return f"<ul>{items}</ul>" if items else ""
 
 
 def _year_of(data: ReportData, curve: Given) -> Stated:

@@ -41,6 +41,12 @@
     return view.width || 0;
   };
 
+  // A legend in one row would be wider than a narrow page.
+  const look = (room) => {
+    const held = night.matches ? looks.dark : looks.light;
+    return room < 480 ? { ...held, legend: { ...held.legend, columns: 2 } } : held;
+  };
+
   const embed = (place, spec) =>
     window.vegaEmbed(place, spec, {
       mode: "vega-lite",
@@ -49,7 +55,7 @@
       defaultStyle: false,
       ast: true,
       loader,
-      config: night.matches ? looks.dark : looks.light,
+      config: look(place.clientWidth),
       tooltip: { theme: night.matches ? "dark" : "light" },
     });
 
