@@ -17,6 +17,7 @@ from tokenergy.economics.margin import TierMargin, company_margin
 from tokenergy.economics.negative_scale import Scale, break_even_conversion
 from tokenergy.economics.profit import ProfitCurve, ProfitPoint, Turn
 from tokenergy.economics.reconcile import Invoice, Reconciliation
+from tokenergy.economics.tonight import Option, says
 from tokenergy.economics.unit_cost import FullCost
 from tokenergy.economics.users import (
     LorenzPoint,
@@ -36,6 +37,21 @@ TIERS = {  # users, Mtok, subscriptions, tokens paid for, marginal, power, GPUs,
     "free": (31_000_000, 19e6, 0.0, 0.0, 7.4e6, 1.4e6, 16.4e6, 3.9e6),
     "studio": (None, 0.2e6, 0.0, 1.6e6, 0.4e6, 0.1e6, 0.9e6, 0.2e6),
 }
+
+TONIGHT = (
+    Option(
+        choice="go on",
+        profit_usd_per_year=-9.5e7,
+        conversions_usd_per_year=1.8e8,
+        free_served_share=1.0,
+    ),
+    Option(
+        choice="suspend",
+        profit_usd_per_year=-5.3e7,
+        conversions_usd_per_year=0.0,
+        free_served_share=0.0,
+    ),
+)
 
 
 def tier_margin(tier: str) -> TierMargin:
@@ -260,6 +276,8 @@ def economics(**changes: Any) -> dict[str, Any]:
         "following": profit_point(1.0, kept=1.0).to_dict() | {"marginal_usd_per_user_year": 41.0},
         "restraint": ["free: caps a user at 3 times the mean; nobody is taken to leave."],
         "growth": path().to_dict(),
+        "tonight": [option.to_dict() for option in TONIGHT],
+        "tonight_says": list(says(TONIGHT, currency="USD")),
     }  # fmt: skip
     panels = {
         "currency": "USD", "policy": "mpc", "hours_h": HOURS_H,

@@ -285,3 +285,12 @@ def test_what_economics_prints_is_what_the_panels_read() -> None:
         "levers": {"levers"}, "saving": {"saving"}, "risk": {"exposures"}, "bills": set(),
     }  # fmt: skip
     assert "100.0 % of invoices" in words(report_html(data))
+
+
+def test_the_free_tiers_tonight_stand_with_what_has_to_be_true(make_data: Make) -> None:
+    """42 M in cash against 180 M believed: 23 % of the belief has to come."""
+    section = panel(make_data, "growth")
+    assert cells(section, "suspend") == ["−53,000,000", "0.00", "−53,000,000", "0.0 %"]
+    assert "Tonight, by cash: suspend. To go on is better only if at least 23%" in section.html()
+    scale = paying.economics()["scale"] | {"tonight": [], "tonight_says": []}
+    assert "tonight" not in panel(make_data, "growth", scale=scale).html().lower()

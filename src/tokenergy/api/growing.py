@@ -109,6 +109,7 @@ class Grown:
             "following": self.following.to_dict(),
             "restraint": [] if self.restraint is None else list(self.restraint.says()),
             "tonight": [option.to_dict() for option in self.tonight],
+            "tonight_says": list(tonight_says(self.tonight, currency=self.currency)),
             "growth": None if self.path is None else self.path.to_dict(),
         }
 

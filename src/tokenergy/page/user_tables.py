@@ -124,6 +124,25 @@ def today_table(
     )
 
 
+def tonight_table(options: Sequence[Given], stated: Stated) -> str:
+    """Return what going on, restraining and suspending the free tiers comes to, in a year."""
+    columns = [
+        Column(title="What to do", name="choice"),
+        Column(title=f"Profit, {stated.currency}", name="profit_usd_per_year", write=money),
+        Column(
+            title="Subscriptions to come, believed", name="conversions_usd_per_year", write=money
+        ),
+        Column(title="Both", name="believed_usd_per_year", write=money),
+        Column(title="Free work made", name="free_served_share", write=percent),
+    ]
+    return table(
+        "The free tiers tonight",
+        stated.subtitle(stated.currency, "cash, and what the file believes conversions are worth"),
+        columns,
+        options,
+    )
+
+
 def fate_table(curves: Mapping[str, Given], stated: Stated) -> str:
     """Return what becomes of each tier's work, today and under restraint."""
     rows: list[Row] = []

@@ -97,6 +97,9 @@ def growth(data: ReportData, economics: Given) -> Section:
         lines=[("here", "users of the file"), ("turn", "growth turns"), ("even", "breaks even")],
     )
     body += _restraint(data, curves, scale.get("restraint") or ())
+    if scale.get("tonight"):
+        body += paragraph(str(scale["tonight_says"][-1]))
+        body += user_tables.tonight_table(scale["tonight"], when)
     body += user_tables.today_table(
         curves, when, following=scale.get("following"), by_use=economics.get("break_even_usage")
     )
