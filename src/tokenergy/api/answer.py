@@ -72,7 +72,7 @@ def _dispatch(held: Earned) -> str:
     if saved is None or saved.of_full_share is None:
         return "No baseline was run: no saving is told."
     word = "saves" if saved.saving_usd >= 0.0 else "loses"
-    text = f"Dispatch {word} {abs(saved.of_full_share):.2%} of it on {saved.baseline}"
+    text = f"Dispatch {word} {abs(saved.of_full_share):.2%} of full cost ({saved.baseline})"
     if saved.regret_share is None:
         return f"{text}."
     return f"{text}, {saved.regret_share:.2%} above clairvoyant."

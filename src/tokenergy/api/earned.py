@@ -1,5 +1,6 @@
 """What a run earned: margins by tier and user, levers, savings with their band, exposures."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,8 @@ from tokenergy.store.usage import Usage
 LEVER_SHARE = 0.5
 """How far each lever of the tornado is moved either way."""
 SHORT_CODE = "BOOTSTRAP_SHORT"
+FEW_USERS_COUNT = 30
+"""Of fewer users than this the heaviest tenth is two or three people."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +59,23 @@ class Savings:
     of_full_share: float | None
     regret_usd: float | None
     regret_share: float | None
+
+    def saves_text(self) -> str:
+        """Say how much is saved, or lost."""
+        if _whole(self.saving_usd) == "0":
+            return "saves nothing"
+        word = "saves" if self.saving_usd > 0.0 else "loses"
+        return f"{word} {_whole(abs(self.saving_usd))} USD"
+
+    def left_text(self) -> str:
+        """Say how far the best possible is away."""
+        if self.regret_usd is None:
+            return "clairvoyant was not run, so what is left to save is not known"
+        if _whole(self.regret_usd) == "0":
+            return "as cheap as clairvoyant, nobody can do better"
+        side = "above" if self.regret_usd > 0.0 else "below"
+        share = "" if self.regret_share is None else f" ({abs(self.regret_share):.2%})"
+        return f"{_whole(abs(self.regret_usd))} USD{share} {side} clairvoyant, nobody can do better"
 
     def to_dict(self) -> dict[str, Any]:
         """Return the savings as a JSON-ready mapping."""
@@ -121,26 +141,33 @@ class Earned:
         if self.marginal_usd_per_mtok is not None and self.price_usd_per_mtok is not None:
             text += (
                 f" One Mtok more costs {self.marginal_usd_per_mtok:.3g} USD at the margin and "
-                f"sells for {self.price_usd_per_mtok:.3g}."
+                f"brings {self.price_usd_per_mtok:.3g}."
             )
         return text
 
-    def users_line(self) -> str:
+    def users_line(self, shown: Simulation) -> str:
         """Say who earns, who loses, and what nobody used."""
         margin = self.company
         word = "earns" if margin.margin_usd >= 0.0 else "loses"
         text = (
-            f"The company {word} {abs(margin.margin_usd):,.0f} USD of {margin.revenue_usd:,.0f} "
-            f"in revenue; unused capacity costs {margin.unused_capacity_usd:,.0f} USD."
+            f"In {shown.full.hours_h:g} h the company {word} {_whole(abs(margin.margin_usd))} USD "
+            f"on {_whole(margin.revenue_usd)} of revenue; unused capacity costs "
+            f"{_whole(margin.unused_capacity_usd)}."
         )
-        lose, at_margin = (
-            self.users.unprofitable_share,
-            self.users.marginal_unprofitable_share,
-        )
+        lose = self.users.unprofitable_share
+        at_margin = self.users.marginal_unprofitable_share
+        if not any(tier.users_count for tier in self.users.tiers):
+            return f"{text} No tier says who holds it, so nothing is told of users."
         if lose is None:
             return f"{text} Which users lose money is not known: see the findings."
-        text += f" {lose:.1%} of its users cost more than they bring"
-        return f"{text}." if at_margin is None else f"{text}, {at_margin:.1%} at the margin."
+        text += f" {lose:.1%} of its users cost more than they bring, by what their tokens use"
+        text += "." if at_margin is None else f"; {at_margin:.1%} at the margin."
+        if margin.conversion_value_usd:
+            text += (
+                f" The {_whole(margin.conversion_value_usd)} USD of subscriptions that free "
+                "requests are believed to bring are in no margin."
+            )
+        return text
 
     def levers_line(self) -> str:
         """Say which lever moves the full cost most, and where the price of power stands."""
@@ -166,18 +193,13 @@ class Earned:
         held = self.savings
         if held is None:
             return "Saving: no baseline was run, so none is told."
-        word = "saves" if held.saving_usd >= 0.0 else "loses"
-        text = (
-            f"Dispatch ({held.policy}) {word} {abs(held.saving_usd):,.0f} USD against "
-            f"{held.baseline}"
-        )
-        if held.saving is not None:
-            text += f" (90 % band {held.saving.low_usd:,.0f} to {held.saving.high_usd:,.0f})"
-        if held.of_full_share is not None:
-            text += f", {held.of_full_share:.2%} of full cost"
-        if held.regret_share is not None:
-            text += f"; {held.regret_share:.2%} above clairvoyant, nobody can do better"
-        return text + "."
+        text = f"Dispatch ({held.policy}) {held.saves_text()} against {held.baseline}"
+        if held.saving is not None and _whole(held.saving_usd) != "0":
+            low, high = _whole(held.saving.low_usd), _whole(held.saving.high_usd)
+            text += f" (90 % band {low} to {high})"
+        shares = ((held.of_cost_share, "its cost"), (held.of_full_share, "full cost"))
+        known = [f"{abs(share):.2%} of {of}" for share, of in shares if share is not None]
+        return f"{text}{': ' if known else ''}{', '.join(known)}; {held.left_text()}."
 
 
 def earned(
@@ -236,7 +258,13 @@ def earned(
         mw_binds_h=at_limit_h(world, run),
         marginal_usd_per_mtok=sum(priced) / served if some and len(priced) == len(costs) else None,
         price_usd_per_mtok=margin.revenue_usd / served if some else None,
-        findings=(*users.findings, *bills.findings, *risk.findings, *_short(cost)),
+        findings=(
+            *users.findings,
+            *_of_ledger(company, usage, users),
+            *bills.findings,
+            *risk.findings,
+            *_short(cost),
+        ),
     )
 
 
@@ -295,6 +323,35 @@ def _savings(world: World, shown: Simulation, by_interval: np.ndarray, seed: int
     )
 
 
+def _of_ledger(company: OpenCompany, usage: Usage | None, users: UserMargins) -> Iterator[Finding]:
+    """Warn of a ledger of other tiers, and where few of its users stand for many."""
+    told = {} if usage is None else usage.mtok_by_tier
+    if others := sorted(set(told) - {tier.name for tier in company.company.tiers}):
+        yield Finding(
+            code="LEDGER_TIER_UNKNOWN",
+            path="ledger",
+            value=", ".join(others),
+            severity="warning",
+            reason=f"the ledger knows users of {', '.join(map(repr, others))}, and the company "
+            "has no such tier: they are left out",
+            remedy="Name the ledger of this company, or the tiers as the ledger does",
+        )
+    for tier in users.tiers:
+        seen = tier.observed_count
+        if tier.source == "ledger" and seen is not None and seen < FEW_USERS_COUNT:
+            yield Finding(
+                code="LEDGER_USERS_FEW",
+                path=f"ledger.{tier.tier}",
+                value=f"{seen}",
+                limit=f"{FEW_USERS_COUNT}",
+                unit="users",
+                severity="warning",
+                reason=f"of tier {tier.tier!r} the ledger knows so few users that they tell little "
+                f"of the {tier.users_count:,} that they stand for",
+                remedy="Let more requests be served before reading its tail",
+            )
+
+
 def _short(cost: Band | None) -> tuple[Finding, ...]:
     """Warn where no weeks were drawn behind the bands."""
     if cost is not None and cost.by_week:
@@ -312,6 +369,11 @@ def _short(cost: Band | None) -> tuple[Finding, ...]:
             remedy="Lengthen the horizon to 28 days or more",
         ),
     )
+
+
+def _whole(usd: float) -> str:
+    """Write an amount in whole units, never -0."""
+    return f"{round(usd):,}"
 
 
 def _ends(lever: Lever) -> str:

@@ -20,6 +20,9 @@ from tokenergy.economics.restrained import Restrained, restrained, value_classes
 from tokenergy.economics.tonight import Option, options
 from tokenergy.economics.tonight import says as tonight_says
 
+NEARLY_ALL_SHARE = 0.9995
+"""What would be told as 100.0 % of what is asked for is all of it."""
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Grown:
@@ -74,28 +77,89 @@ class Grown:
             lines += [f"With restraint: {line}" for line in self.restrained.says()]
         return (*lines, *tonight_says(self.tonight, currency=self.currency))
 
+    @property
+    def full_from_count(self) -> float | None:
+        """The least of the users on the curve from which on one more adds nothing; None: no such.
+
+        All that can be served is served there, and who else comes is refused.
+        """
+        found = None
+        for point in reversed(self.today.points):
+            if point.slope_usd_per_user_year != 0.0:
+                break
+            found = point.books.users_count
+        return found
+
+    @property
+    def restraint_adds_usd_per_year(self) -> float | None:
+        """What the restraint adds to today's profit; None where the file states none."""
+        if self.restrained is None:
+            return None
+        limited = self.restrained.today.books.profit_usd_per_year
+        return limited - self.today.today.books.profit_usd_per_year
+
+    @property
+    def restraint_costs_conversions_usd_per_year(self) -> float | None:
+        """Value of the subscriptions that it is expected to cost, no cash; None likewise."""
+        if self.restrained is None:
+            return None
+        expected = self.today.today.books.conversions_usd_per_year
+        return expected - self.restrained.today.books.conversions_usd_per_year
+
     def line(self) -> str:
         """Say in one line what one more user does, where that turns, and what restraint adds."""
         scale, later = self.today.today.scale, self.following.scale
         costs, brings = scale.marginal_usd_per_user_year, scale.revenue_usd_per_user_year
-        word = "growth makes the loss larger" if scale.negative_scale else "growth pays"
+        bought, money = later.marginal_usd_per_user_year, self.currency
         text = (
-            f"One more user costs {costs:.2f} USD a year ({later.marginal_usd_per_user_year:.2f} "
-            f"if capacity is bought along) and brings {brings:.2f}: {word}"
+            f"One more user costs {costs:,.2f} {money} a year ({bought:,.2f} if capacity is bought "
+            f"along) and brings {brings:,.2f}: {self._growth_word()}{self._turns_text()}"
         )
-        turns = [f"{turn.users_count:,.0f}" for turn in self.today.turns]
-        text += (
-            f"; on the capacity that stands it turns at {' and '.join(turns)} users"
-            if turns
-            else "; it turns nowhere from a tenth to ten times the users"
-        )
+        served_share = self.today.today.books.served_share
+        if served_share < NEARLY_ALL_SHARE:
+            text += f"; of what is asked for today {served_share:.1%} is served"
         if self.break_even_share is not None:
             text += f"; {self.break_even_share:.2%} would have to pay, {self.paid_share:.2%} do"
-        if self.restrained is not None:
-            more = self.restrained.today.books.profit_usd_per_year
-            more -= self.today.today.books.profit_usd_per_year
-            text += f"; restraint {'adds' if more >= 0.0 else 'takes'} {abs(more):,.0f} USD a year"
-        return text + "."
+        return f"{text}{self._restraint_text()}."
+
+    def _growth_word(self) -> str:
+        """Say what one more user does to the profit that there is, or to the loss."""
+        slope = self.today.today.slope_usd_per_user_year
+        loss = self.today.today.books.profit_usd_per_year < 0.0
+        if slope == 0.0:
+            return "growth changes nothing"
+        if slope < 0.0:
+            return "growth makes the loss larger" if loss else "growth takes from the profit"
+        word = "growth makes the loss smaller" if loss else "growth pays"
+        along = self.following.slope_usd_per_user_year >= 0.0
+        return word if along else f"{word}, while what stands has room"
+
+    def _turns_text(self) -> str:
+        turns = [f"{turn.users_count:,.0f}" for turn in self.today.turns]
+        if turns:
+            return f"; on the capacity that stands it turns at {' and '.join(turns)} users"
+        text = "; it turns nowhere from a tenth to ten times the users"
+        if self.full_from_count is None or self.full_from_count <= self._today_count:
+            return text
+        return f"{text}, but from {self.full_from_count:,.0f} on one more adds nothing"
+
+    @property
+    def _today_count(self) -> float:
+        return self.today.today.books.users_count
+
+    def _restraint_text(self) -> str:
+        more, fewer = (
+            self.restraint_adds_usd_per_year,
+            self.restraint_costs_conversions_usd_per_year,
+        )
+        if self.restrained is None or more is None or fewer is None:
+            return ""
+        money = self.currency
+        text = f"; restraint {'adds' if more >= 0.0 else 'takes'} {abs(more):,.0f} {money} a year"
+        if fewer >= 1.0:
+            text += f", and {fewer:,.0f} of subscriptions to come are lost with what is not made"
+        gone = self._today_count - self.restrained.today.books.users_count
+        return f"{text}, with {gone:,.0f} users gone" if gone >= 1.0 else text
 
     def to_dict(self) -> dict[str, Any]:
         """Return the curves as a JSON-ready mapping."""
@@ -107,6 +171,11 @@ class Grown:
             "today": self.today.to_dict(),
             "restrained": None if self.restrained is None else self.restrained.to_dict(),
             "following": self.following.to_dict(),
+            "full_from_count": self.full_from_count,
+            "restraint_adds_usd_per_year": self.restraint_adds_usd_per_year,
+            "restraint_costs_conversions_usd_per_year": (
+                self.restraint_costs_conversions_usd_per_year
+            ),
             "restraint": [] if self.restraint is None else list(self.restraint.says()),
             "tonight": [option.to_dict() for option in self.tonight],
             "tonight_says": list(tonight_says(self.tonight, currency=self.currency)),

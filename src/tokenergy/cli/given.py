@@ -15,6 +15,8 @@ def default_ledger(company: Path) -> Path:
 
 def usage_of(company: Path, named: Path | None) -> Path | None:
     """Return the ledger to read users from: the one that was named, or the company's own."""
+    if named is not None and named.is_dir():
+        raise InputError(f"{named} is a folder: name the SQLite file of a ledger")
     if named is not None and not named.is_file():
         raise InputError(f"there is no ledger {named}; `serve` and `observe` write one")
     own = default_ledger(company)

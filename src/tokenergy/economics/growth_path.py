@@ -143,7 +143,7 @@ class GrowthPath:
         lines = [
             f"In month {last.month} there are {last.users_count:,.0f} users; the path "
             f"{'earns' if self.cumulative_usd >= 0.0 else 'loses'} "
-            f"{abs(self.cumulative_usd):,.0f} USD, months with a loss burn {self.burn_usd:,.0f}."
+            f"{abs(self.cumulative_usd):,.0f} USD, {self._burn_text()}."
         ]
         if self.first_profitable is None:
             lines.append("No month has a profit.")
@@ -170,6 +170,14 @@ class GrowthPath:
         if self.missing:
             lines.append("Left out, since the file states no price: " + ", ".join(self.missing))
         return tuple(lines)
+
+    def _burn_text(self) -> str:
+        if self.burn_usd == 0.0:
+            return "and no month has a loss"
+        text = f"months with a loss burn {self.burn_usd:,.0f}"
+        if self.deepest_usd > 0.0:
+            text += f", and at the lowest point {self.deepest_usd:,.0f} have to have been raised"
+        return text
 
     def to_dict(self) -> dict[str, Any]:
         """Return the path as one JSON-ready object."""

@@ -77,7 +77,9 @@ class Scale:
         marginal, brings = self.marginal_usd_per_user_year, self.revenue_usd_per_user_year
         rises = "rises" if self.diseconomies else "does not rise"
         if self.negative_scale:
-            word = "more than it brings: growth makes the loss larger"
+            earns = self.profit_usd_per_year > 0.0
+            grows = "growth takes from the profit" if earns else "growth makes the loss larger"
+            word = f"more than it brings: {grows}"
         else:
             word = "no more than it brings: growth does not make a loss larger"
         return (

@@ -129,23 +129,30 @@ class ProfitCurve:
         for turn in self.turns:
             what = "one more user begins to pay" if turn.rises else "one more user begins to lose"
             lines.append(
-                f"At {turn.users_count:,.0f} users ({turn.users_ratio:.2f} of today's) {what}; "
-                f"GPUs bind in {turn.gpus_bound_share:.0%} of fleet-hours, and "
+                f"At {turn.users_count:,.0f} users ({turn.users_ratio:.2f} times "
+                f"{self.today.books.users_count:,.0f}) {what}; GPUs bind in "
+                f"{turn.gpus_bound_share:.0%} of fleet-hours, and "
                 f"{turn.served_share:.1%} of what is asked for is served."
             )
         if not self.turns:
             lines.append(f"What one more user adds does not change its sign {span}.")
-        if not self.zeros:
-            sign = "a profit" if self.today.books.profit_usd_per_year > 0.0 else "a loss"
-            lines.append(f"The company makes {sign} everywhere {span}.")
+        lines.append(self._sign_of_profit(span))
         if self.break_even is None:
             whose = "all" if self.paid_share else "none"
             lines.append(f"Of its users {whose} pay: there is no break-even conversion.")
         else:
-            lines.append(f"{self.break_even.sentence} Today {self.paid_share:.2%} pay.")
+            lines.append(f"{self.break_even.sentence} {self.paid_share:.2%} pay.")
         if self.missing:
             lines.append("Left out, since the file states no price: " + ", ".join(self.missing))
         return tuple(lines)
+
+    def _sign_of_profit(self, span: str) -> str:
+        """Say where the company makes a profit, and where a loss."""
+        first, words = self.points[0].books.profit_usd_per_year > 0.0, ("a loss", "a profit")
+        if not self.zeros:
+            return f"The company makes {words[first]} everywhere {span}."
+        parts = [f"{words[zero.rises]} from {zero.users_count:,.0f}" for zero in self.zeros]
+        return f"The company makes {', '.join((words[first], *parts))} users on."
 
     def to_dict(self) -> dict[str, Any]:
         """Return the curve as one JSON-ready object."""
