@@ -165,7 +165,6 @@ def test_a_reader_that_leaves_is_no_fault(tmp_path: Path, words: str) -> None:
     assert done.returncode in (0, 1, 2)
 
 
-
 def test_ctrl_c_in_an_import_is_not_mistaken_for_a_broken_module(tmp_path: Path) -> None:
     """A module that swallows whatever hits it while it loads, and would go on."""
     (tmp_path / "greedy.py").write_text(

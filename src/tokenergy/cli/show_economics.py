@@ -144,7 +144,7 @@ def _users(result: Economics) -> None:
             "their loss USD",
         ),
     )  # fmt: skip
-    say(result.earned.users_line())
+    say(result.earned.users_line(result.simulation))
 
 
 def _scale(result: Economics) -> None:
