@@ -7,7 +7,7 @@ fence is the language; the words after it say how the example is run:
     ```console                each `$ command` is run; what stands below it is its output
     ```console status=2       ... and ends with that exit status
     ```console slow           longer than about 5 s: run apart, in a folder of its own
-    ```console real           needs ../shared/data beside the checkout
+    ```console real           needs ../shared/data beside the checkout: run apart, too
     ```yaml company           a whole company file: it must check clean
     ```yaml fragment          sections of a company file, complete by themselves
     ```yaml merge=mine.yaml   changes to that file by name; the whole must check clean

@@ -17,7 +17,11 @@ from pathlib import Path
 from fenced import ELISION, Block, Command, aligned, blocks, commands
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = ("README.md", "docs/getting-started.md", "docs/concepts.md", "docs/recipes.md")
+SHARED = ROOT.parent / "shared"
+PAGES = (
+    "README.md", "docs/getting-started.md", "docs/concepts.md", "docs/recipes.md",
+    "docs/economics.md", "docs/thesis.md",
+)  # fmt: skip
 TARGETS = {"make demo": "tokenergy demo examples/meridian.yaml"}
 
 
@@ -29,10 +33,14 @@ def main(names: list[str]) -> int:
         lines = page.read_text(encoding="utf-8").splitlines()
         made: list[tuple[Command, list[str]]] = []
         with tempfile.TemporaryDirectory() as folder:
+            desk = Path(folder) / "desk"
+            desk.mkdir()
             for linked in ("examples", "tests"):
-                (Path(folder) / linked).symlink_to(ROOT / linked)
+                (desk / linked).symlink_to(ROOT / linked)
+            if SHARED.is_dir():
+                (desk.parent / "shared").symlink_to(SHARED)
             for block in blocks(page):
-                made += _again(block, Path(folder))
+                made += _again(block, desk)
         for command, output in reversed(made):
             if not output:
                 lost += 1
@@ -48,7 +56,7 @@ def _again(block: Block, folder: Path) -> list[tuple[Command, list[str]]]:
     """Run one block; return each command that shows output, with its output now (or nothing)."""
     if block.language == "python":
         _said(f"python -c {shlex.quote(block.text)}", folder)
-    real = "real" in block.words and not (ROOT.parent / "shared" / "data").is_dir()
+    real = "real" in block.words and not (SHARED / "data").is_dir()
     if block.language != "console" or real:
         return []
     made = []
@@ -66,7 +74,7 @@ def _again(block: Block, folder: Path) -> list[tuple[Command, list[str]]]:
 def _output(block: Block, command: Command, said: list[str]) -> list[str]:
     """Return the lines to show; nothing where a person has to choose them."""
     if not any(line.strip() == ELISION for line in command.shown):
-        return [line.rstrip() for line in said]
+        return "\n".join(line.rstrip() for line in said).strip("\n").splitlines()
     try:
         return aligned(command.shown, said, loose=True)
     except LookupError as error:

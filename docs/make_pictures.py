@@ -1,21 +1,26 @@
-"""Write docs/pictures: the product's own charts of examples/meridian.yaml, by its public API.
+"""Write docs/pictures: the product's own charts of the example companies, by its public API.
 
 Run by `make docs`. The charts are those of `tokenergy report`, cut to a few workloads.
 """
 
 import sys
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import tokenergy as te
 from tokenergy.economics.supply_curve import supply_curve
+from tokenergy.page import pay_rows
 from tokenergy.page.charts import chart_svg, price_parts_chart, supply_chart
 from tokenergy.page.rows import cheapest_rows, supply_rows
 from tokenergy.page.stated import Stated, span
+from tokenergy.page.user_charts import profit_chart
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "docs" / "pictures"
 COMPANY = ROOT / "examples" / "meridian.yaml"
+FREE_TIER = ROOT / "examples" / "sora_like.yaml"
 WORKLOADS = ("chat-america", "films")
 ROUNDING_USD_PER_MTOK = 1e-9
 
@@ -23,20 +28,25 @@ ROUNDING_USD_PER_MTOK = 1e-9
 def write_pictures(folder: Path) -> list[Path]:
     """Write every picture into a folder and return the files."""
     company = te.load(COMPANY)
-    board = te.price(company)
-    horizon = company.heading()["horizon"]
-    stated = Stated(
-        currency=company.company.currency,
-        period=span(horizon["start"], horizon["end"]),
-        synthetic=bool(company.synthetic),
-    )
-    rows = cheapest_rows([row.to_dict() for row in board.prices], step_h=horizon["step_h"])
+    board, stated = te.price(company), _stated(company)
+    step_h = company.heading()["horizon"]["step_h"]
+    rows = cheapest_rows([row.to_dict() for row in board.prices], step_h=step_h)
     shown = [_without_rounding(row) for row in rows if row["workload"] in WORKLOADS]
     charts = {
         "price-in-parts": price_parts_chart(shown, stated=stated),
         "supply-curve": _supply(company, stated.over(shown[:1])),
+        "profit-against-users": _profit(te.load(FREE_TIER)),
     }
     return [chart_svg(chart, folder / f"{name}.svg") for name, chart in charts.items()]
+
+
+def _stated(company: te.OpenCompany) -> Stated:
+    horizon = company.heading()["horizon"]
+    return Stated(
+        currency=company.company.currency,
+        period=span(horizon["start"], horizon["end"]),
+        synthetic=bool(company.synthetic),
+    )
 
 
 def _without_rounding(row: dict[str, Any]) -> dict[str, Any]:
@@ -56,6 +66,23 @@ def _supply(company: te.OpenCompany, stated: Stated) -> Any:
     demand = {name: float(world.arrivals_mtok[at, world.first]) for name, at in asked.items()}
     lines = [{"workload": name, "demand_mtok": mtok} for name, mtok in demand.items()]
     return supply_chart(supply_rows(segments, demand), lines, stated=stated)
+
+
+def _profit(company: te.OpenCompany) -> Any:
+    """Return profit against users, today and with restraint, as the report draws it."""
+    scale = te.economics(company).to_dict()["scale"]
+    curves = pay_rows.curves_of({"scale": scale})
+    start = company.company.horizon.start
+    end = start + timedelta(hours=scale["today"]["window_h"])
+    return profit_chart(
+        pay_rows.profit_rows(curves),
+        pay_rows.profit_marks(curves),
+        stated=replace(
+            _stated(company),
+            period=f"a year of hours like {span(start.isoformat(), end.isoformat())}",
+        ),
+        capacity=scale["capacity"],
+    )
 
 
 def main() -> None:

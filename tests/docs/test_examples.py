@@ -1,8 +1,8 @@
 """Every fenced example of README.md, docs/ and CONTRIBUTING.md, run as it stands there.
 
 `docs/fenced.py` says what the words after a fence mean. A page is one test: its examples run in
-order, in one folder with `examples` beside it and one Python namespace. Examples marked `slow`
-are tests of their own. Where figures have moved, `docs/make_outputs.py` writes them again.
+order, in one folder with `examples` beside it and one Python namespace. Examples marked `slow` or
+`real` are tests of their own. Where figures have moved, `docs/make_outputs.py` writes them again.
 """
 
 import os
@@ -44,18 +44,30 @@ def _fenced() -> Any:
 
 fenced = _fenced()
 BLOCKS = {page: fenced.blocks(page) for page in PAGES}
-SLOW = [block for found in BLOCKS.values() for block in found if "slow" in block.words]
+APART = [
+    pytest.param(
+        block,
+        id=f"{block.page.name}:{block.line}",
+        marks=[pytest.mark.slow] if "slow" in block.words else [],  # whole horizons, each policy
+    )
+    for found in BLOCKS.values()
+    for block in found
+    if {"slow", "real"} & set(block.words)
+]
 
 
 @pytest.fixture
 def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return a folder that looks like the checkout to a reader's commands, and stand in it."""
+    folder = tmp_path / "desk"
+    folder.mkdir()
     for name in ("examples", "tests", "docs"):
-        (tmp_path / name).symlink_to(ROOT / name)
-    monkeypatch.chdir(tmp_path)
+        (folder / name).symlink_to(ROOT / name)
+    (tmp_path / "shared").symlink_to(ROOT.parent / "shared")
+    monkeypatch.chdir(folder)
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.delenv("COLUMNS", raising=False)
-    return tmp_path
+    return folder
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -63,13 +75,12 @@ def test_the_examples_of_a_page_run(page: Path, desk: Path) -> None:
     names: dict[str, Any] = {"__name__": page.stem}
     for block in BLOCKS[page]:
         assert block.language in LANGUAGES, f"{page.name}:{block.line}: which language is this?"
-        if "slow" not in block.words:
+        if not {"slow", "real"} & set(block.words):
             _run(block, desk, names)
 
 
-@pytest.mark.slow  # whole horizons, each policy
-@pytest.mark.parametrize("block", SLOW, ids=lambda block: f"{block.page.name}:{block.line}")
-def test_a_slow_example_runs(block: Any, desk: Path, request: pytest.FixtureRequest) -> None:
+@pytest.mark.parametrize("block", APART)
+def test_an_example_runs_apart(block: Any, desk: Path, request: pytest.FixtureRequest) -> None:
     if "real" in block.words:
         request.getfixturevalue("shared_data")
     _run(block, desk, {})
