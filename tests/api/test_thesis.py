@@ -120,10 +120,14 @@ def test_real_prices_are_evidence(shared_data: Path) -> None:
     assert "AU-VIC x 0.66 USD" in found.to_dict()["prices_source"]
 
 
-@pytest.mark.slow  # all fourteen twice: minutes
+@pytest.mark.slow  # all fourteen, and all but the longest (T7, which its own test runs again) again
 def test_all_fourteen_are_the_same_again() -> None:
-    first, again = (json.dumps(te.thesis().to_dict(), allow_nan=False) for _ in range(2))
-    assert first == again
-    results = json.loads(first)["results"]
+    results = te.thesis().to_dict()["results"]
+    ids = [result["id"] for result in results if result["id"] != "T7"]
+    again = {result["id"]: result for result in te.thesis(only=ids).to_dict()["results"]}
+    for result in results:
+        if result["id"] in again:
+            first = json.dumps(result, allow_nan=False)
+            assert first == json.dumps(again[result["id"]], allow_nan=False)
     assert [result["id"] for result in results] == [f"T{number}" for number in range(1, 15)]
     assert all(result["verdict"] in ("PASS", "FAIL", "NOT_APPLICABLE") for result in results)

@@ -73,9 +73,11 @@ class Savings:
             return "clairvoyant was not run, so what is left to save is not known"
         if _whole(self.regret_usd) == "0":
             return "as cheap as clairvoyant, nobody can do better"
-        side = "above" if self.regret_usd > 0.0 else "below"
-        share = "" if self.regret_share is None else f" ({abs(self.regret_share):.2%})"
-        return f"{_whole(abs(self.regret_usd))} USD{share} {side} clairvoyant, nobody can do better"
+        text = f"{_whole(abs(self.regret_usd))} USD"
+        if self.regret_usd < 0.0:
+            return f"{text} below clairvoyant, which served other work"
+        share = "" if self.regret_share is None else f" ({self.regret_share:.2%})"
+        return f"{text}{share} above clairvoyant, nobody can do better"
 
     def to_dict(self) -> dict[str, Any]:
         """Return the savings as a JSON-ready mapping."""
@@ -222,12 +224,7 @@ def earned(
     by_interval = cost_usd_by_interval(world, run)
     seed = company.company.seed
     cost = band(by_interval, step_h=world.step_h, seed=seed)
-    positions = positions_of(world, run)
-    risk = exposures(
-        positions,
-        budget_usd_per_mwh=mean_price_usd_per_mwh(positions),
-        bill_usd=spent.bill_usd,
-    )
+    risk = _risk(world, run, bill_usd=spent.bill_usd)
     margin = company_margin(full, tiers)
     levers = company_levers(
         company.company,
@@ -241,8 +238,6 @@ def earned(
         move_share=LEVER_SHARE,
     )
     served = full.served_mtok
-    priced = [each.marginal_usd for each in costs if each.marginal_usd is not None]
-    some = served > 0.0
     return Earned(
         costs=costs,
         tiers=tiers,
@@ -256,8 +251,8 @@ def earned(
         risk=risk,
         break_even=_break_even(company, tiers),
         mw_binds_h=at_limit_h(world, run),
-        marginal_usd_per_mtok=sum(priced) / served if some and len(priced) == len(costs) else None,
-        price_usd_per_mtok=margin.revenue_usd / served if some else None,
+        marginal_usd_per_mtok=_marginal_usd_per_mtok(costs, served),
+        price_usd_per_mtok=margin.revenue_usd / served if served > 0.0 else None,
         findings=(
             *users.findings,
             *_of_ledger(company, usage, users),
@@ -266,6 +261,21 @@ def earned(
             *_short(cost),
         ),
     )
+
+
+def _risk(world: World, run: Run, *, bill_usd: float) -> Exposures:
+    """Return the exposures of a run against the mean price of its own horizon."""
+    positions = positions_of(world, run)
+    budget = mean_price_usd_per_mwh(positions)
+    return exposures(positions, budget_usd_per_mwh=budget, bill_usd=bill_usd)
+
+
+def _marginal_usd_per_mtok(costs: tuple[WorkloadCost, ...], served_mtok: float) -> float | None:
+    """Return the mean price of asking; None where nothing was served, or anything not priced."""
+    priced = [cost.marginal_usd for cost in costs if cost.marginal_usd is not None]
+    if served_mtok <= 0.0 or len(priced) < len(costs):
+        return None
+    return sum(priced) / served_mtok
 
 
 def _break_even(company: OpenCompany, tiers: tuple[TierMargin, ...]) -> BreakEven | None:
@@ -337,8 +347,8 @@ def _of_ledger(company: OpenCompany, usage: Usage | None, users: UserMargins) ->
             remedy="Name the ledger of this company, or the tiers as the ledger does",
         )
     for tier in users.tiers:
-        seen = tier.observed_count
-        if tier.source == "ledger" and seen is not None and seen < FEW_USERS_COUNT:
+        seen, of = tier.observed_count or 0, tier.users_count or 0
+        if tier.source == "ledger" and seen < min(of, FEW_USERS_COUNT):
             yield Finding(
                 code="LEDGER_USERS_FEW",
                 path=f"ledger.{tier.tier}",
@@ -347,7 +357,7 @@ def _of_ledger(company: OpenCompany, usage: Usage | None, users: UserMargins) ->
                 unit="users",
                 severity="warning",
                 reason=f"of tier {tier.tier!r} the ledger knows so few users that they tell little "
-                f"of the {tier.users_count:,} that they stand for",
+                f"of the {of:,} that they stand for",
                 remedy="Let more requests be served before reading its tail",
             )
 
