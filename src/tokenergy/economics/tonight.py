@@ -13,6 +13,8 @@ from tokenergy.economics.books import WINDOW_H, BookKeeper, Books, Size
 
 Choice = Literal["go on", "restrain", "suspend"]
 NOBODY_RATIO: Final = 0.0
+SMALL_SHARE: Final = 0.01
+"""Below this a share is told with two decimals: 0 % would be no answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,9 +93,10 @@ def says(found: tuple[Option, ...], *, currency: str) -> Iterator[str]:
         yield f"Tonight: {cash.choice}, by cash and by what is believed."
         return
     needed = needed_share(cash, belief)
+    decimals = 0 if needed >= SMALL_SHARE else 2
     yield (
         f"Tonight, by cash: {cash.choice}. To {belief.choice} is better only if at least "
-        f"{needed:.0%} of those subscriptions come."
+        f"{needed:.{decimals}%} of those subscriptions come."
     )
 
 
