@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from worlds import battery, plain, random_case, random_state, random_world, workload
 
+from tokenergy.dispatch.duals import asked_usd_per_mtok
 from tokenergy.dispatch.forecast import Forecaster
 from tokenergy.dispatch.lp_policies import WINDOW_H, Clairvoyant, Mpc
 from tokenergy.dispatch.solve import WindowModel, solve_horizon
@@ -88,9 +89,12 @@ def test_the_clairvoyant_does_what_its_optimum_says(seed):
     for at in range(4, 10):
         ours, theirs = policy.decide(at, State.initial(made)), policy.optimum.action(at - 4, "x")
         for field in fields(ours):
-            if field.name != "source":
+            if field.name not in ("source", "asked_usd_per_mtok"):
                 assert np.array_equal(getattr(ours, field.name), getattr(theirs, field.name))
         assert ours.source == "clairvoyant"
+        assert np.array_equal(
+            ours.asked_usd_per_mtok, asked_usd_per_mtok(made, policy.optimum, at - 4)
+        )
 
 
 def test_a_company_that_cannot_run_is_told_so():
