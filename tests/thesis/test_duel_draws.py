@@ -6,7 +6,7 @@ import pytest
 from tokenergy.economics.unit_cost import annuity_share
 from tokenergy.files.presets import load_ranges
 from tokenergy.thesis.duel_books import grid_queue
-from tokenergy.thesis.duel_draws import DRAWN, Terms, UnitCosts, drawn_terms, gaps_of, held
+from tokenergy.thesis.duel_draws import DRAWN, Gaps, Terms, UnitCosts, drawn_terms, gaps_of, held
 
 COSTS = UnitCosts(
     used_mwh_per_mtok=0.001,
@@ -83,7 +83,7 @@ def test_draws_lie_in_their_ranges_and_wide_ones_are_even_in_the_logarithm() -> 
 
 
 def test_shares_are_counted_over_the_months_of_waiting() -> None:
-    """One draw ahead throughout, one behind only after the megawatts have arrived, one behind."""
+    """One draw far ahead, one ahead, one behind: grids at 60, 50 and 30 against a plant at 40."""
     company, flat = grid_queue(), np.ones(12)
     level = UnitCosts(
         **{name: getattr(COSTS, name) for name in COSTS.__dataclass_fields__} | {"grid_ratio": flat}
@@ -93,4 +93,16 @@ def test_shares_are_counted_over_the_months_of_waiting() -> None:
     found = held(gaps_of(drawn, level, company))
     assert found["cost_every_month_share"] == pytest.approx(2 / 3)
     assert found["stated_total_share"] == 1.0
+    assert found["megawatts_decide_share"] == 1.0
+
+
+def test_what_comes_after_the_megawatts_does_not_count_against_waiting() -> None:
+    """Ahead in both months of waiting and behind in the third; and behind in the second."""
+    ahead = np.array([[5.0, 3.0, -9.0], [5.0, -1.0, 9.0]])
+    waits = np.array([[1.0, 1.0, 0.0], [1.0, 1.0, 0.0]])
+    found = held(
+        Gaps(before=waits, cost_usd=ahead, stated_usd=ahead, kwh_usd=ahead, megawatts_usd=2 * ahead)
+    )
+    assert found["cost_every_month_share"] == found["stated_every_month_share"] == 0.5
+    assert found["cost_total_share"] == 0.5
     assert found["megawatts_decide_share"] == 1.0

@@ -12,7 +12,13 @@ import pytest
 from tokenergy.files.catalogue import load_catalogue
 from tokenergy.files.presets import load_ranges
 from tokenergy.thesis import geography, geography_draws, three_company, three_sites
-from tokenergy.thesis.geography import compare, full_cost_of, layout_of
+from tokenergy.thesis.geography_weeks import (
+    Compared,
+    Replayed,
+    compare,
+    full_cost_of,
+    layout_of,
+)
 from tokenergy.thesis.inputs import HourlyPrices, ThesisInputs
 from tokenergy.thesis.three_company import FIXED_MW, HISTORY_H, PLACES, PUE, Terms
 from tokenergy.thesis.three_sites import scene_of
@@ -95,6 +101,38 @@ def test_the_best_single_is_the_one_whose_weeks_cost_least_not_the_cheapest_on_a
     assert found.cheapest_saving_share > found.saving_share
 
 
+def test_the_captured_share_by_hand():
+    """One site costs 100, three 90; with foresight 95 and 85. Saved: 10 of 15, or 10 of 10.
+
+    The claim wants 90 % of the first: it holds once the three cost 86, 14 of 15.
+    """
+
+    def at(usd):
+        return Replayed(
+            hourly_usd=np.array([usd]), power_usd=usd, network_usd=0.0, served_mtok=1.0,
+            refused_mtok=0.0, awake_gpu_h=(1.0,), rtt_ms=5.0,
+        )  # fmt: skip
+
+    found = Compared(
+        three=at(90.0),
+        three_foresight=at(85.0),
+        single=(at(110.0), at(100.0), at(120.0)),
+        single_foresight=(at(105.0), at(95.0), at(115.0)),
+        best=1,
+        cheapest=2,
+        extra_fixed_usd=5.0,
+    )
+    assert found.captured_share == pytest.approx(10.0 / 15.0)
+    assert found.captured_both_share == pytest.approx(1.0)
+    assert found.saving_share == pytest.approx(0.1)
+    assert found.cheapest_saving_share == pytest.approx(0.25)
+    assert found.before_fixed_share == pytest.approx(0.15)
+    assert found.fixed_break_even_mw == pytest.approx(3.0 * FIXED_MW)
+    assert found.saving_usd > 0.0 and not found.holds
+    assert replace(found, three=at(86.0)).holds
+    assert not replace(found, three=at(101.0), three_foresight=at(101.0)).holds
+
+
 def test_both_sides_stand_on_the_same_capital(turns):
     layout = layout_of(turns, utilisation_share=0.6)
     found = compare(turns, layout, TERMS, (HISTORY_H,))
@@ -135,6 +173,22 @@ def test_the_draws_repeat_and_part_near_from_far_levels():
     assert parts / 120 == pytest.approx(once.holds_share)
 
 
+def test_the_draws_before_fixed_load_are_those_of_sites_without_any(turns, monkeypatch):
+    """Solved again with a thousandth of the fixed load: as many days, and no fewer than with it."""
+    layout = layout_of(turns, utilisation_share=0.6)
+
+    def drawn():
+        return geography_draws.drawn(
+            turns, layout, TERMS, ranges=load_ranges(), utilisation_share=0.6, seed=2, count=80
+        )
+
+    found = drawn()
+    for module in (three_company, three_sites, geography_draws):
+        monkeypatch.setattr(module, "FIXED_MW", FIXED_MW / 1000.0)
+    without = drawn()
+    assert found.before_fixed_holds_share == without.holds_share > found.holds_share
+
+
 def test_fewer_routes_never_make_a_drawn_day_cheaper(turns):
     layout = layout_of(turns, utilisation_share=0.6)
     held = {}
@@ -149,6 +203,7 @@ def test_fewer_routes_never_make_a_drawn_day_cheaper(turns):
     assert cost[0] < cost[-1]
 
 
+@pytest.mark.slow  # a week of eight replays, three times: 9 s
 def test_the_experiment_says_its_figures_twice_alike(turns, monkeypatch):
     monkeypatch.setattr(geography, "DRAWS_COUNT", 20)
     rows = turns.price_usd_per_mwh
@@ -161,6 +216,10 @@ def test_the_experiment_says_its_figures_twice_alike(turns, monkeypatch):
     assert f"{once.figures['captured_share']:.0%} of what foresight would save" in once.says
     assert once.figures["full_cost_saving_share"] < once.figures["saving_share"]
     assert f"{once.figures['full_cost_saving_share']:.2%} of its full cost" in once.says
+    assert "rests on a fixed load of 0.10 MW" in once.says
+    fixed_mw = once.figures["fixed_break_even_mw"]
+    assert f"and up to {fixed_mw:.2f} MW they save" in once.says
+    assert ("exception" in once.says) == (once.holds_share < 0.5)
     assert once.figures["gpus_count"] == sum(layout_of(turns, utilisation_share=0.6).gpus_count)
     invented = geography.run(inputs_of(rows, synthetic=True))
     assert invented.label == "sensitivity"

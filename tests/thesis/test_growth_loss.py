@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy.optimize import linprog
 
 from tokenergy.company.catalogue import Catalogue
-from tokenergy.economics.negative_scale import TOY_AI
+from tokenergy.economics.negative_scale import TOY_AI, Audience
 from tokenergy.thesis import growth_loss
 from tokenergy.thesis.growth_loss import Plan, Turn, turn_at
 from tokenergy.thesis.inputs import HourlyPrices, ThesisInputs
@@ -98,6 +98,29 @@ def test_it_fails_where_the_plan_knows_another_cost(
     result = growth_loss.run(inputs())
     assert result.verdict == "FAIL"
     assert (result.number is None) == (wrong == 1.5)  # beyond the sweep there is no flip
+
+
+def test_it_fails_where_the_flip_lies_outside_a_kink(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All else as it is: only the flip at 53.5 million users lies above both phi*."""
+
+    def moved(toy, plan, users):
+        turn = turn_at(toy, plan, users)
+        if not turn.kinked:
+            return turn
+        return replace(turn, flip_low_share=0.0101, flip_high_share=0.0102)
+
+    monkeypatch.setattr(growth_loss, "turn_at", moved)
+    result = growth_loss.run(inputs())
+    assert (result.verdict, result.number) == ("FAIL", pytest.approx(0.0005, abs=1e-9))
+    assert "the sweep turns outside both" in result.says
+
+
+def test_a_gain_that_turns_into_a_loss_is_no_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Payers who bring less than free users: more of them never help."""
+    monkeypatch.setattr(growth_loss, "_audience", lambda share: Audience(
+        paid_share=1.0 - share, price_usd_per_user_year=240.0, free_usd_per_user_year=-26_700.0
+    ))  # fmt: skip
+    assert turn_at(TOY_AI, Plan(TOY_AI), 1e6).flip_low_share is None
 
 
 def test_a_sweep_that_finds_nothing_says_so() -> None:

@@ -13,7 +13,8 @@ from tokenergy.files.catalogue import load_catalogue
 from tokenergy.files.presets import load_ranges
 from tokenergy.thesis import mw_moat, mw_moat_draws
 from tokenergy.thesis.inputs import HourlyPrices, ThesisInputs
-from tokenergy.thesis.mw_moat import Sites, price_check, sized
+from tokenergy.thesis.mw_moat import price_check
+from tokenergy.thesis.mw_moat_sites import Sites, busiest_share, sized
 from tokenergy.thesis.three_company import PLACES, Terms
 from tokenergy.thesis.three_sites import scene_of, spread_starts, warm
 
@@ -65,6 +66,25 @@ def test_where_work_can_move_the_rent_is_the_difference_of_prices(flat):
     assert rent.price_usd_per_mwh == pytest.approx(20.0)
 
 
+def test_the_rents_of_the_bound_hours_are_what_a_little_more_would_save(uneven):
+    """Mean rent x bound hours = (cost at the limit - cost at 0.1 kW more) / 0.1 kW, re-solved."""
+    scene = scene_of(uneven)
+    sites = Sites.of(scene, TERMS, starts_of(scene), room_share=0.1)
+    rent = sites.case("base", [0]).rents[0]
+    limits = sites.cut_mw([0])
+
+    def cost_usd(more_mw):
+        held = limits + np.array([more_mw, 0.0, 0.0])
+        return sum(
+            sites.model.solve(sites.cut(each, held), warm(sites.world)).objective_usd
+            for each in sites.windows
+        )
+
+    saved = (cost_usd(0.0) - cost_usd(1e-4)) / 1e-4
+    assert 0.0 < rent.bound_h < 0.95 * 48 * len(sites.windows)
+    assert rent.rent_usd_per_mwh * rent.bound_h == pytest.approx(saved, rel=1e-3)
+
+
 def test_where_it_cannot_the_rent_is_the_worth_of_the_tokens(flat):
     """No room, and all three cut: in scarce hours a MWh is worth its tokens, less its own price.
 
@@ -88,6 +108,16 @@ def test_fleets_have_room_over_their_busiest_hour(flat):
         for place, count in enumerate(made.gpus_count):
             peak = max(busy[place, at] + busy[3, at] / 3.0 for at in range(hours.size))
             assert 0.0 <= count - (1.0 + room) * peak < 1.0
+
+
+def test_the_company_as_a_whole_has_more_room_than_its_sites(flat):
+    """Regions peak at different hours: the busiest hour of all is below the sum of their peaks."""
+    starts = starts_of(flat)
+    made = sized(flat, starts, room_share=0.0)
+    hours = [hour for at in starts for hour in range(at, at + 48)]
+    busiest = max(flat.gpus_by_hour()[:, hour].sum() for hour in hours)
+    assert busiest_share(flat, starts, made) == pytest.approx(busiest / sum(made.gpus_count))
+    assert busiest_share(flat, starts, made) < 0.99
 
 
 def test_only_the_named_site_is_cut_by_three_tenths_of_its_peak(flat):
@@ -160,6 +190,24 @@ def test_the_draws_tell_scarce_days_from_ample_ones(uneven):
     assert parts / 60 == pytest.approx(once.holds_share)
 
 
+@pytest.mark.parametrize("power", [40.0, 160.0])
+def test_a_drawn_rent_is_over_the_price_at_the_drawn_level(power, monkeypatch):
+    """Texas at 20, both others at 60: its work can always move, so the rent is 40, twice its price.
+
+    That is below three times, in no draw above it, and the same with power four times as dear.
+    """
+    dear = scene_of(inputs_of([np.full(HOURS, level) for level in (20.0, 60.0, 60.0)]))
+    own = {"cut_share": (0.3, 0.3), "room_share": (0.3, 0.3), "batch_share": (0.0, 0.0)}
+    monkeypatch.setattr(mw_moat_draws, "OWN_RANGES", own)
+    ranges = load_ranges()
+    held = replace(ranges["usd_per_mwh"], low_quantity=power, high_quantity=power)
+    token = replace(ranges["token_price_usd_per_mtok"], low_quantity=1.5, high_quantity=1.5)
+    ranges = {"usd_per_mwh": held, "token_price_usd_per_mtok": token}
+    found = mw_moat_draws.drawn(dear, TERMS, ranges=ranges, seed=1, count=12)
+    assert found.median_ratio == pytest.approx(2.0, rel=0.05)
+    assert found.holds_share == 0.0
+
+
 def test_the_drawn_day_has_its_busiest_hour_and_its_batch(flat):
     """One GPU less room than what all regions ask for in their busiest hours: 4,500 / 1.2."""
     world = flat.world(flat.three(4_500), TERMS, first=0, hours_count=48, history_h=0)
@@ -183,8 +231,28 @@ def test_the_experiment_says_its_figures_twice_alike(uneven, monkeypatch):
     assert once.figures["prices"]["inside_share"] == 1.0
     assert much[0]["ratio"] <= base[0]["ratio"] <= max(rent["ratio"] for rent in none)
     assert f"{once.number:.1f} x the price of power" in once.says
+    short, full = (case["rents"][0] for case in once.figures["alone"])
+    assert base[0]["ratio"] <= full["ratio"] <= short["ratio"]
+    assert f"with none {full['ratio']:.1f} x, with 5% fewer GPUs" in once.says
+    assert f"{once.figures['busiest_used_share']:.0%} of all GPUs are busy" in once.says
     other = mw_moat.run(replace(uneven, seed=2))
     assert other.inputs_hash != once.inputs_hash
+
+
+def test_the_site_that_draws_most_is_cut(monkeypatch):
+    monkeypatch.setattr(mw_moat, "DRAWS_COUNT", 2)
+    for levels, place in (((20.0, 30.0, 40.0), "texas"), ((40.0, 30.0, 20.0), "new-york")):
+        result = mw_moat.run(inputs_of([np.full(96, level) for level in levels]))
+        assert result.figures["cases"][0]["rents"][0]["place"] == place
+
+
+def test_wrong_prices_are_a_no_whatever_the_rent(uneven, monkeypatch):
+    monkeypatch.setattr(mw_moat, "DRAWS_COUNT", 2)
+    monkeypatch.setattr(mw_moat, "MW_RENT_LEAST_RATIO", 0.0)
+    assert mw_moat.run(uneven).verdict == "PASS"
+    right = mw_moat.asked_usd_per_mtok
+    monkeypatch.setattr(mw_moat, "asked_usd_per_mtok", lambda *seen: 1.05 * right(*seen))
+    assert mw_moat.run(uneven).verdict == "FAIL"
 
 
 def test_a_series_of_a_day_is_too_short():

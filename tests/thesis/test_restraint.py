@@ -18,7 +18,7 @@ from tokenergy.thesis import restraint
 from tokenergy.thesis.film_company import film_of
 from tokenergy.thesis.inputs import HourlyPrices, ThesisInputs
 from tokenergy.thesis.restraint import run
-from tokenergy.thesis.restraint_curve import Curve, compared, curve_of
+from tokenergy.thesis.restraint_curve import Compared, Curve, compared, curve_of
 from tokenergy.thesis.restraint_trial import Trial, random_value_shares, trial_of
 
 HOURS = 96
@@ -216,6 +216,42 @@ def test_the_result(inputs: ThesisInputs, monkeypatch: pytest.MonkeyPatch) -> No
         "SYNTHETIC_PRICES",
     }
     assert run(inputs) == result
+
+
+def test_each_of_the_three_conditions_can_say_no() -> None:
+    """Margin 100 to 120, 96 % of the value kept, chance at 110 +- 5: and one of them at a time."""
+    held = Compared(
+        unlimited_margin_usd=100.0,
+        threshold_margin_usd=120.0,
+        random_margin_usd=110.0,
+        random_half_usd=5.0,
+        value_kept_share=0.96,
+        tokens_kept_share=0.9,
+    )
+    assert restraint._holds(held)
+    assert not restraint._holds(replace(held, threshold_margin_usd=109.0, random_margin_usd=90.0))
+    assert not restraint._holds(replace(held, value_kept_share=0.94))
+    assert not restraint._holds(replace(held, random_half_usd=15.0))
+
+
+def test_within_the_interval_of_chance_is_not_beyond_it(trial: Trial) -> None:
+    """95 % of a hundred droppings lie from 2.5 to 97.5: a threshold at 50 does not beat chance."""
+    best = trial.threshold_policy.margin_usd
+    around = replace(trial, random_margins_usd=best + np.linspace(-50.0, 50.0, 101))
+    assert around.random_ends_usd == pytest.approx((best - 47.5, best + 47.5))
+    assert not around.beats_random
+    assert replace(trial, random_margins_usd=best - np.linspace(1.0, 101.0, 101)).beats_random
+
+
+def test_clips_worth_many_times_their_cost_are_all_made(
+    inputs: ThesisInputs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Twenty times the full cost on the mean, in every draw: nothing is gained by refusing."""
+    monkeypatch.setattr(restraint, "DRAWS_COUNT", 20)
+    monkeypatch.setattr(restraint, "VALUE_OVER_COST_ENDS_RATIO", (20.0, 20.0))
+    draws = run(inputs).figures["draws"]
+    assert (draws["margin_share"], draws["holds_share"]) == (0.0, 0.0)
+    assert draws["value_share"] == 1.0
 
 
 def test_even_values_are_a_fail_and_no_knowledge_helps(

@@ -52,3 +52,20 @@ def test_it_fails_where_users_cost_next_to_nothing(monkeypatch: pytest.MonkeyPat
 
 def test_the_same_to_the_bit() -> None:
     assert user_scale.run(inputs()).to_dict() == user_scale.run(inputs()).to_dict()
+
+
+def test_both_halves_hold_in_a_band_of_users_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """v N / (5e6 + v N) by hand, v of a user beside what is fixed, within the first block.
+
+    Tokens, v = 2.634545: 0.8 at 4 x 5e6 / v = 7.59 M. Software, v = 0.02: 0.05 at 5e6 / 19 / v =
+    13.16 M. Ten times the cost of software's users: 1.3 M, and nowhere do both hold.
+    """
+    result = user_scale.run(inputs())
+    assert result.figures["holds_from_users_count"] == pytest.approx(2e7 / 2.6345454545, rel=1e-6)
+    assert result.figures["holds_to_users_count"] == pytest.approx(5e6 / 19 / 0.02, rel=1e-6)
+    assert "between 7.6 and 13.2 million users" in result.says
+    dear = replace(user_scale.TOY_SAAS, other_usd_per_user_year=0.2)
+    monkeypatch.setattr(user_scale, "TOY_SAAS", dear)
+    result = user_scale.run(inputs())
+    assert (result.verdict, result.figures["holds_from_users_count"]) == ("FAIL", None)
+    assert "at no number of users" in result.says

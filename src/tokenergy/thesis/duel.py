@@ -16,11 +16,24 @@ from tokenergy.company.company import Company
 from tokenergy.dispatch.world import World
 from tokenergy.economics.unit_cost import capital_rent
 from tokenergy.errors import InputError
-from tokenergy.thesis.duel_books import book_world, book_zone, grid_queue, own_power
+from tokenergy.thesis.duel_books import (
+    OWN_USD_PER_MWH,
+    PLANT_MW,
+    book_world,
+    book_zone,
+    grid_queue,
+    own_power,
+)
 from tokenergy.thesis.duel_draws import DRAWN, drawn_terms, gaps_of, held, stated_terms, unit_costs
 from tokenergy.thesis.duel_gap import Duel, DuelMonth, DuelPath, GapParts, Rule
 from tokenergy.thesis.duel_month import MonthBook, Months, Queue, arrival_month
-from tokenergy.thesis.duel_told import duel_says, swing_figures, unverified
+from tokenergy.thesis.duel_told import (
+    cheapest_grid_usd_per_mwh,
+    duel_says,
+    swing_figures,
+    unused_plant_usd,
+    unverified,
+)
 from tokenergy.thesis.inputs import ThesisInputs
 from tokenergy.thesis.result import Result, Told, hash_of, verdict_of
 from tokenergy.thesis.thresholds import DRAWS_COUNT, DUEL_GAP_LEAST_USD
@@ -209,7 +222,9 @@ def run(inputs: ThesisInputs, told: Told | None = None) -> Result:
     draws["closed_gap_cost_usd"] = float(base.cost_usd.sum())
     draws["closed_gap_stated_usd"] = float(base.stated_usd.sum())
     least_usd = fought.path.least_usd("cost")
-    zone = book_zone(inputs.prices)
+    unused_usd = unused_plant_usd(
+        fought.path, plant_mw=PLANT_MW, strike_usd_per_mwh=OWN_USD_PER_MWH
+    )
     return Result(
         id="T13",
         claim="energy is the moat: the duel",
@@ -221,28 +236,35 @@ def run(inputs: ThesisInputs, told: Told | None = None) -> Result:
             f"> {DUEL_GAP_LEAST_USD:g}, a token at the higher full cost"
         ),
         verdict=verdict_of(least_usd is not None and least_usd > DUEL_GAP_LEAST_USD),
-        says=duel_says(fought, costs, draws, swung),
+        says=duel_says(fought, costs, draws, swung, unused_usd=unused_usd),
         holds_share=draws["cost_every_month_share"],
         draws_count=DRAWS_COUNT,
-        inputs_hash=hash_of(
-            {
-                "companies": [each.model_dump(mode="json") for each in companies],
-                "prices": [zone, inputs.prices.start, inputs.prices.usd_per_mwh[zone].tolist()],
-                "ranges": {name: asdict(inputs.ranges[name]) for name in DRAWN},
-                "seed": inputs.seed,
-            }
-        ),
+        inputs_hash=_hash(inputs, companies),
         figures={
             **fought.to_dict(),
-            "zone": zone,
+            "zone": book_zone(inputs.prices),
             "prices": inputs.prices.source,
             "synthetic": inputs.prices.synthetic,
             "own_usd_per_mwh": costs.own_usd_per_mwh,
             "grid_usd_per_mwh": costs.grid_usd_per_mwh,
+            "cheapest_grid_usd_per_mwh": cheapest_grid_usd_per_mwh(fought.path),
+            "unused_plant_before_usd": unused_usd,
             "token_price_usd_per_mtok": rival.workloads[0].price_usd_per_mtok,
             "used_mwh_per_mtok": costs.used_mwh_per_mtok,
             "swings": swing_figures(swung),
             "draws": draws,
         },
         findings=unverified(inputs.ranges, DRAWN),
+    )
+
+
+def _hash(inputs: ThesisInputs, companies: Sequence[Company]) -> str:
+    zone = book_zone(inputs.prices)
+    return hash_of(
+        {
+            "companies": [each.model_dump(mode="json") for each in companies],
+            "prices": [zone, inputs.prices.start, inputs.prices.usd_per_mwh[zone].tolist()],
+            "ranges": {name: asdict(inputs.ranges[name]) for name in DRAWN},
+            "seed": inputs.seed,
+        }
     )

@@ -27,6 +27,8 @@ from tokenergy.units import H_PER_DAY
 ZONES: Final = ("US-TEX-ERCO", "texas")
 """Where both stand, in the real series and in the synthetic feed; else the first zone there is."""
 OWN_USD_PER_MWH: Final = 40.0
+PLANT_MW: Final = 80.0
+"""More than the path of users ever needs; paid by the MWh that is taken."""
 DELAY_MONTHS: Final = 36.0
 REQUESTS_PER_S: Final = 36_000.0
 """What 12 MW of this hardware answer, a tenth to spare."""
@@ -46,7 +48,7 @@ def own_power() -> Company:
         "kind": "ppa_as_produced",
         "id": "plant",
         "site": "abilene",
-        "project_mw": 80.0,
+        "project_mw": PLANT_MW,
         "profile": 1.0,
         "strike_usd_per_mwh": OWN_USD_PER_MWH,
         "delivery": "behind_the_meter",

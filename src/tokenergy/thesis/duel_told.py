@@ -7,6 +7,7 @@ from tokenergy.company.finding import Finding
 from tokenergy.company.preset import VERIFIED, Range
 from tokenergy.thesis.duel_draws import UnitCosts
 from tokenergy.thesis.duel_gap import Duel, DuelPath
+from tokenergy.units import H_PER_MONTH
 
 USD_PER_MUSD: Final = 1e6
 OPENING: Final = {
@@ -25,17 +26,47 @@ def swing_figures(path: DuelPath) -> dict[str, Any]:
     }
 
 
-def duel_says(fought: Duel, costs: UnitCosts, draws: Mapping[str, Any], swung: DuelPath) -> str:
+def cheapest_grid_usd_per_mwh(path: DuelPath) -> float | None:
+    """Return what the rival pays for power in its cheapest month of waiting; None: it never does.
+
+    Where demand is level and nothing is fixed the claim holds with every plant below this price,
+    and with none above it.
+    """
+    books = [month.rival for month in path.before if month.rival.used_mwh > 0.0]
+    return min((book.power_usd / book.used_mwh for book in books), default=None)
+
+
+def unused_plant_usd(path: DuelPath, *, plant_mw: float, strike_usd_per_mwh: float) -> float:
+    """Return what a plant would cost beside, if all of it were paid while the rival waits.
+
+    The duel takes what it needs and pays for that: kind to the owner, whose plant stands there
+    from the first month on.
+    """
+    unused_mwh = (max(0.0, plant_mw * H_PER_MONTH - month.own.used_mwh) for month in path.before)
+    return strike_usd_per_mwh * sum(unused_mwh)
+
+
+def duel_says(
+    fought: Duel,
+    costs: UnitCosts,
+    draws: Mapping[str, Any],
+    swung: DuelPath,
+    *,
+    unused_usd: float,
+) -> str:
     """Say which lever decides, with the figures, also where it is not the price of a kWh."""
     path, parts = fought.path, fought.stated_parts
     lost = [month for month in path.before if month.gap_usd("cost") <= 0.0]
+    cheapest = cheapest_grid_usd_per_mwh(path)
+    needed = "" if cheapest is None else f"a plant below {cheapest:.1f} would be cheaper in each; "
     return (
         f"{OPENING[parts.decides]}. At the higher full cost the gap is "
         f"{_musd(path.before_usd('cost'))} over the {len(path.before)} months before the rival's "
         f"megawatts arrive, and not above 0 in {len(lost)} of them: power at "
         f"{costs.own_usd_per_mwh:.0f} against {costs.grid_usd_per_mwh:.0f} USD/MWh is "
-        f"{_kwh_share(costs):.1%} of full cost, and this rule gives the dearer company 0 by "
-        "construction and tokens that nobody can make no worth (where demand swings by the day "
+        f"{_kwh_share(costs):.1%} of full cost ({needed}all of the plant paid, used or not, it "
+        f"would be {_musd(unused_usd)} less). By construction this rule gives the dearer company "
+        "0, and tokens that the rival cannot make no worth (where demand swings by the day "
         f"it comes to {_musd(swung.before_usd('cost'))}: who is short of megawatts keeps its GPUs "
         f"busier). At the token price of the files the gap is {_musd(path.before_usd('stated'))} "
         f"before and {_musd(path.total_usd('stated') - path.before_usd('stated'))} after, "

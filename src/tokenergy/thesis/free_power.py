@@ -275,8 +275,9 @@ def _says(best: FreeHours | None, gpu: RunningGpu, prices: HourlyPrices) -> str:
         f"Waiting for free power {word} running through: best in {best.zone}, free in "
         f"{best.free_count:,} of {best.hours_count:,} h, it pays for GPUs below {number:.3f} "
         f"USD/GPU-hour, and a lease is {lease:.2f}. There a Mtok costs {only:,.2f} USD from free "
-        f"power only, {through:,.2f} run through. What pays is to pause above "
-        f"{hours.pause_above_usd_per_mwh:,.0f} USD/MWh: {hours.paused_count:,} h there."
+        f"power only, {through:,.2f} run through: an hour of a GPU takes power for "
+        f"{gpu.running_mw_per_gpu * best.mean_usd_per_mwh:.2f} USD on the mean. What pays is to "
+        f"pause above {hours.pause_above_usd_per_mwh:,.0f} USD/MWh: {hours.paused_count:,} h there."
     )
 
 

@@ -18,7 +18,7 @@ from tokenergy.company.preset import Range
 from tokenergy.dispatch.solve import WindowModel
 from tokenergy.dispatch.window import Window, true_window
 from tokenergy.dispatch.world import FloatArray, State, World
-from tokenergy.thesis.three_company import SITES_COUNT, Layout, Terms
+from tokenergy.thesis.three_company import FIXED_MW, PUE, SITES_COUNT, Layout, Terms
 from tokenergy.thesis.three_sites import Scene, log_uniform, warm
 from tokenergy.units import MS_PER_S
 
@@ -37,6 +37,7 @@ class Draws:
     Attributes:
         count: how many days.
         holds_share: part in which three sites cost less.
+        before_fixed_holds_share: the same if an extra site had no fixed load.
         near_count, near_holds_share: those whose zones have near price levels; None: none had.
         far_holds_share: the others.
         saving_median_share: median saving over the dispatch cost of the single site.
@@ -44,6 +45,7 @@ class Draws:
 
     count: int
     holds_share: float
+    before_fixed_holds_share: float
     near_count: int
     near_holds_share: float | None
     far_holds_share: float | None
@@ -119,7 +121,7 @@ def drawn(
     room_ms = dice.uniform(*NETWORK_ROOM_MS, size=count)
     alone = [_Held.of(scene, scene.gathered(layout, at), terms) for at in range(SITES_COUNT)]
     spread: dict[tuple[bool, ...], _Held] = {}
-    saved = np.empty(count)
+    saved, before = np.empty(count), np.empty(count)
     for at in range(count):
         three = _within(scene, layout, terms, float(room_ms[at]), spread)
         # All money is in proportion: a token worth twice as much is power at half the price.
@@ -131,15 +133,23 @@ def drawn(
         )
         three_usd = three.cost_usd(int(day[at]), price_ratio=ratio, demand_ratio=demand_ratio)
         saved[at] = (one_usd - three_usd) / abs(one_usd)
+        before[at] = saved[at] + _fixed_usd(scene, int(day[at]), ratio, home=home) / abs(one_usd)
     near = level.max(axis=1) <= NEAR_RATIO * level.min(axis=1)
     return Draws(
         count=count,
         holds_share=float(np.mean(saved > 0.0)),
+        before_fixed_holds_share=float(np.mean(before > 0.0)),
         near_count=int(near.sum()),
         near_holds_share=float(np.mean(saved[near] > 0.0)) if near.any() else None,
         far_holds_share=float(np.mean(saved[~near] > 0.0)) if not near.all() else None,
         saving_median_share=float(np.median(saved)),
     )
+
+
+def _fixed_usd(scene: Scene, day: int, price_ratio: FloatArray, *, home: int) -> float:
+    """Return what the fixed load of the two other sites costs: it moves no decision."""
+    price = scene.price_usd_per_mwh[:, day * DAY_H : (day + 1) * DAY_H].sum(axis=1) * price_ratio
+    return float(PUE * FIXED_MW * (price.sum() - price[home]))
 
 
 def _within(

@@ -95,8 +95,8 @@ class Turn:
         users_count: users.
         left_phi_share, right_phi_share: phi* by the cost of the last user, and of the next;
             equal where the cost has no kink.
-        flip_low_share, flip_high_share: neighbours of the sweep between which the sign flips;
-            None where it flips nowhere within the sweep.
+        flip_low_share, flip_high_share: neighbours of the sweep between which a loss turns into
+            a gain; None where that is nowhere within the sweep.
     """
 
     users_count: float
@@ -191,7 +191,7 @@ def turn_at(toy: ToyCompany, plan: Plan, users_count: float) -> Turn:
     shares = 0.5 * (left + right) * (1.0 + SWEEP_STEP_SHARE * steps)
     gains = [_audience(float(share)).revenue_usd_per_user_year > marginal for share in shares]
     flips = [at for at in range(1, len(gains)) if gains[at] != gains[at - 1]]
-    found = flips[0] if len(flips) == 1 else None
+    found = flips[0] if len(flips) == 1 and gains[-1] else None
     return Turn(
         users_count=users_count,
         left_phi_share=left,

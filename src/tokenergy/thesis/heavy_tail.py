@@ -248,7 +248,8 @@ def _says(plan: Plan, draws: Mapping[str, Any]) -> str:
     if few is not None and many is not None:
         where = f"; where it fails {few:.1%} of the users lose (median), where it holds {many:.1%}"
     return (
-        f"A plan of {plan.usd_per_user_month:.0f} USD at a full cost of "
+        f"A plan of {plan.usd_per_user_month:.0f} USD, what mean usage lists at "
+        f"({plan.token_price_usd_per_mtok:.2f} USD/Mtok: an assumption), at a full cost of "
         f"{plan.cost_usd_per_mtok:.2f} USD/Mtok turns at {plan.break_even_mtok:.0f} Mtok a month, "
         f"{cap['cap_ratio']:.1f} times mean usage: {before.unprofitable_share:.1%} of the users "
         f"use more and lose {before.loss_usd_per_user:.2f} USD for each user there is. Capped "

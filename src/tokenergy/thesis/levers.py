@@ -306,7 +306,7 @@ def _says(
     held: Mapping[str, Any],
 ) -> str:
     """Say both halves with their figures, also where one is no."""
-    power, strongest, first = _named(free, POWER_PRICE), free[0], bound[0]
+    power, strongest, (first, second) = _named(free, POWER_PRICE), free[0], bound[:2]
     weaker = weaker_count(free, POWER_PRICE)
     place = "last, tied with watts" if weaker == 0 else f"ahead of {weaker} other levers"
     rent = _rent(gpu, price_usd_per_mtok)
@@ -314,8 +314,9 @@ def _says(
         f"Not as a price: where megawatts are free, half the price of power moves full cost by "
         f"{_swing(power):.1%}, {place}; {strongest.name} moves it by {_swing(strongest):.0%}. "
         f"As access: where megawatts cover {MW_BOUND_SHARE:.0%} of what is needed, {first.name} "
-        f"moves contribution margin most ({_swing(first):.0%}), megawatts move it by "
-        f"{_swing(_named(bound, MEGAWATTS)):.0%}, the price of power by "
+        f"moves contribution margin most ({_swing(first):.1%}), {second.name} by "
+        f"{_swing(second):.1%}, megawatts by {_swing(_named(bound, MEGAWATTS)):.1%}, the price of "
+        "power by "
         f"{_swing(_named(bound, POWER_PRICE)):.1%}; one more reserved MWh is worth "
         f"{rent['reserved_usd_per_mwh']:,.0f} USD "
         f"({rent['reserved_after_capital_usd_per_mwh']:,.0f} once GPUs and building are paid) "

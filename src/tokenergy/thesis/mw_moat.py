@@ -17,6 +17,8 @@ its peak with a usual margin. In the busiest hours the others can then take over
 cut and no more; in all others they can take everything, and a third of the tokens may wait a day.
 With no room the answer would be assumed, and with a lot of room too. Both are told beside it:
 `no_room` cuts all three sites by the same share, `much_room` has room for half as much again.
+Regions peak at different hours, so that the company as a whole has more room than its sites:
+`alone` tells how little is needed, down to fewer GPUs than the busiest hours, with one site cut.
 
 The site that is cut is the one that draws most in the free dispatch: where a MW is wanted most.
 The other two are told too. A refused token costs what it is sold for (`token_price_usd_per_mtok`,
@@ -29,26 +31,24 @@ The draws (a day known in full) vary the worth of a token, the level of power pr
 room and the part of the work that may wait; they test the rent only.
 """
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any, Final, Literal
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Final
 
 import numpy as np
 
 from tokenergy.dispatch.duals import PriceBoard, asked_usd_per_mtok
-from tokenergy.dispatch.solve import Optimum, WindowModel
-from tokenergy.dispatch.window import Window, true_window
-from tokenergy.dispatch.world import FloatArray, World
+from tokenergy.dispatch.world import World
 from tokenergy.errors import SolverFailure
 from tokenergy.thesis.inputs import ThesisInputs
 from tokenergy.thesis.mw_moat_draws import DRAWN, OWN_RANGES, MoatDraws, drawn
+from tokenergy.thesis.mw_moat_sites import WINDOW_H, Case, Rent, Sites, busiest_share, sized
 from tokenergy.thesis.result import Result, Told, hash_of, verdict_of
-from tokenergy.thesis.three_company import PLACES, SITES_COUNT, Layout, Terms
+from tokenergy.thesis.three_company import PLACES, SITES_COUNT, Terms
 from tokenergy.thesis.three_sites import (
     Scene,
     bound_hours,
     findings_of,
-    mw_rent_usd_per_mwh,
     scene_of,
     spread_starts,
     warm,
@@ -60,14 +60,13 @@ from tokenergy.thesis.thresholds import (
     PRICE_ENDS_NEAR_SHARE,
 )
 
-WINDOW_H: Final = 48
 WINDOWS_MOST_COUNT: Final = 12
 SAMPLED_PER_WINDOW_COUNT: Final = 2
 """One bound hour, where there is one, and one of all."""
 BASE_ROOM_SHARE: Final = 0.10
 MUCH_ROOM_SHARE: Final = 0.50
-LEAST_MTOK: Final = 1e-6
-"""Refused work below this is rounding."""
+SHORT_ROOM_SHARE: Final = -0.05
+"""Fewer GPUs than the regions' own busiest hours: together they still suffice, just."""
 LEAST_USD_PER_MTOK: Final = 1e-6
 """Prices are held against their ends relative to at least this."""
 UNIT: Final = "MW rent over price of power"
@@ -76,44 +75,6 @@ THRESHOLD: Final = (
     f"+-{PRICE_ENDS_NEAR_SHARE:.0%}"
 )
 CLAIM: Final = "megawatts are the moat: where a MW binds it is worth far more than its power"
-
-CaseName = Literal["base", "no_room", "much_room"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rent:
-    """What a cut limit did at one site, over all windows.
-
-    Attributes:
-        limit_mw: the limit after the cut.
-        bound_h: hours in which it bound.
-        rent_usd_per_mwh: mean MW rent of those hours; 0 where there were none.
-        most_usd_per_mwh: largest.
-        price_usd_per_mwh: mean price of power at the site, over all hours.
-        scarce_h: bound hours in which work was refused somewhere.
-    """
-
-    place: str
-    limit_mw: float
-    bound_h: float
-    rent_usd_per_mwh: float
-    most_usd_per_mwh: float
-    price_usd_per_mwh: float
-    scarce_h: float
-
-    @property
-    def ratio(self) -> float:
-        """Mean rent over mean price."""
-        return self.rent_usd_per_mwh / self.price_usd_per_mwh
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Case:
-    """One way to cut, with the rent at each site that was cut, and the work that was refused."""
-
-    name: CaseName
-    rents: tuple[Rent, ...]
-    refused_share: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,84 +100,6 @@ class PriceCheck:
         return self.inside_count / self.hours_count
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Sites:
-    """Three sites of one room, their program of 48 h, and what they do without limits.
-
-    Attributes:
-        windows: each of them with limits that never bind.
-        peak_mw: the most that each site draws in their optima [3].
-        drawn_mwh: what each site draws in them in all [3].
-    """
-
-    world: World
-    model: WindowModel
-    windows: tuple[Window, ...]
-    peak_mw: FloatArray
-    drawn_mwh: FloatArray
-
-    @classmethod
-    def of(cls, scene: Scene, terms: Terms, starts: Sequence[int], *, room_share: float) -> "Sites":
-        """Size the fleets for the busiest hour and that much more, and solve without limits."""
-        layout = sized(scene, starts, room_share=room_share)
-        hours = scene.hours_count - scene.hours_count % WINDOW_H
-        world = scene.world(layout, terms, first=0, hours_count=hours, history_h=0)
-        windows = tuple(true_window(world, begin=at, count=WINDOW_H) for at in starts)
-        model = WindowModel(world, windows[0], warm(world))
-        drawn_mwh = np.array(
-            [model.solve(each, warm(world)).value("meter_import") for each in windows]
-        )
-        return cls(
-            world=world,
-            model=model,
-            windows=windows,
-            peak_mw=drawn_mwh.max(axis=(0, 1)),
-            drawn_mwh=drawn_mwh.sum(axis=(0, 1)),
-        )
-
-    def cut_mw(self, places: Sequence[int]) -> FloatArray:
-        """Return the limits with the named sites cut from their peak; the others' do not bind."""
-        limits = self.windows[0].import_limit_mw[:, 0].copy()
-        for at in places:
-            limits[at] = (1.0 - MW_TIGHTENED_SHARE) * self.peak_mw[at]
-        return limits
-
-    def cut(self, window: Window, limits_mw: FloatArray) -> Window:
-        """Return a window under other limits [3]."""
-        rows = np.repeat(limits_mw[:, None], window.count, axis=1)
-        return replace(window, import_limit_mw=rows)
-
-    def case(self, name: CaseName, places: Sequence[int]) -> Case:
-        """Cut the named sites together, and return the rent at each."""
-        limits = self.cut_mw(places)
-        optima = [
-            self.model.solve(self.cut(each, limits), warm(self.world)) for each in self.windows
-        ]
-        refused = sum(float(each.value("refused").sum()) for each in optima)
-        asked = sum(float(each.arrivals_mtok.sum()) for each in self.windows)
-        return Case(
-            name=name,
-            rents=tuple(self._rent(optima, at, float(limits[at])) for at in places),
-            refused_share=refused / asked,
-        )
-
-    def _rent(self, optima: Sequence[Optimum], place: int, limit_mw: float) -> Rent:
-        bound = np.array([bound_hours(each, place) for each in optima])
-        rents = np.array([mw_rent_usd_per_mwh(each)[:, place] for each in optima])
-        scarce = np.array([each.value("refused").sum(axis=1) > LEAST_MTOK for each in optima])
-        price = np.array([each.buy_usd_per_mwh[place] for each in self.windows])
-        found = rents[bound]
-        return Rent(
-            place=PLACES[place].name,
-            limit_mw=limit_mw,
-            bound_h=float(bound.sum()),
-            rent_usd_per_mwh=float(found.mean()) if found.size else 0.0,
-            most_usd_per_mwh=float(found.max(initial=0.0)),
-            price_usd_per_mwh=float(price.mean()),
-            scarce_h=float((bound & scarce).sum()),
-        )
-
-
 def run(inputs: ThesisInputs, told: Told | None = None) -> Result:
     """Cut a site's megawatts, and hold what they are worth against the price of power.
 
@@ -239,23 +122,24 @@ def run(inputs: ThesisInputs, told: Told | None = None) -> Result:
     tell(1)
     prices = price_check(sites, place, seed=inputs.seed)
     tell(2)
-    everywhere = range(SITES_COUNT)
-    cases.append(Sites.of(scene, terms, starts, room_share=0.0).case("no_room", everywhere))
-    roomy = Sites.of(scene, terms, starts, room_share=MUCH_ROOM_SHARE)
-    cases.append(roomy.case("much_room", [place]))
+    full, roomy, short = (
+        Sites.of(scene, terms, starts, room_share=room)
+        for room in (0.0, MUCH_ROOM_SHARE, SHORT_ROOM_SHARE)
+    )
+    cases += [full.case("no_room", range(SITES_COUNT)), roomy.case("much_room", [place])]
+    alone = [short.case("short", [place]), full.case("no_room", [place])]
     tell(3)
     draws = drawn(scene, terms, ranges=inputs.ranges, seed=inputs.seed, count=DRAWS_COUNT)
     tell(4)
-    return _result(inputs, scene, terms, starts, cases, others, prices, draws)
-
-
-def sized(scene: Scene, starts: Sequence[int], *, room_share: float) -> Layout:
-    """Return GPUs for the busiest hour of the region beside each site, and some room."""
-    hours = np.concatenate([np.arange(at, at + WINDOW_H) for at in starts])
-    busy = scene.gpus_by_hour()[:, hours]
-    peak = (busy[:SITES_COUNT] + busy[SITES_COUNT] / SITES_COUNT).max(axis=1)
-    counts = tuple(int(np.ceil((1.0 + room_share) * each)) for each in peak)
-    return Layout(gpus_count=counts, import_limit_mw=tuple(scene.ample_mw(each) for each in counts))
+    used_share = busiest_share(scene, starts, sized(scene, starts, room_share=BASE_ROOM_SHARE))
+    figures = {
+        "cases": [_case_figures(case) for case in cases],
+        "alone": [_case_figures(case) for case in alone],
+        "busiest_used_share": used_share,
+        "other_sites": [_rent_figures(rent) for rent in others],
+    }
+    says = _says(cases, alone, prices, draws, used_share=used_share)
+    return _result(inputs, scene, terms, starts, cases[0].rents[0], figures, says, prices, draws)
 
 
 def price_check(sites: Sites, place: int, *, seed: int) -> PriceCheck:
@@ -307,12 +191,12 @@ def _result(
     scene: Scene,
     terms: Terms,
     starts: Sequence[int],
-    cases: Sequence[Case],
-    others: Sequence[Rent],
+    base: Rent,
+    figures: Mapping[str, Any],
+    says: str,
     prices: PriceCheck,
     draws: MoatDraws,
 ) -> Result:
-    base = cases[0].rents[0]
     holds = base.ratio >= MW_RENT_LEAST_RATIO and prices.inside_count == prices.hours_count
     said = {"scene": scene.digest(), "terms": terms, "starts": starts, "seed": inputs.seed,
             "drawn": {name: inputs.ranges[name] for name in DRAWN}}  # fmt: skip
@@ -324,7 +208,7 @@ def _result(
         unit=UNIT,
         threshold=THRESHOLD,
         verdict=verdict_of(holds),
-        says=_says(cases, prices, draws),
+        says=says,
         holds_share=draws.holds_share,
         draws_count=draws.count,
         inputs_hash=hash_of(said),
@@ -333,8 +217,7 @@ def _result(
             "windows_count": len(starts),
             "token_usd_per_mtok": terms.token_usd_per_mtok,
             "token_usd_per_mwh": terms.token_usd_per_mtok * scene.mtok_per_mwh(),
-            "cases": [_case_figures(case) for case in cases],
-            "other_sites": [_rent_figures(rent) for rent in others],
+            **figures,
             "prices": asdict(prices) | {"inside_share": prices.inside_share},
             "draws": draws.to_dict(),
             "own_ranges": {name: list(ends) for name, ends in OWN_RANGES.items()},
@@ -355,15 +238,25 @@ def _case_figures(case: Case) -> dict[str, Any]:
     }
 
 
-def _says(cases: Sequence[Case], prices: PriceCheck, draws: MoatDraws) -> str:
+def _says(
+    cases: Sequence[Case],
+    alone: Sequence[Case],
+    prices: PriceCheck,
+    draws: MoatDraws,
+    *,
+    used_share: float,
+) -> str:
     base, none, much = cases[0].rents[0], cases[1].rents, cases[2].rents[0]
     tight = max(none, key=lambda rent: rent.ratio)
+    short, full = (case.rents[0].ratio for case in alone)
     return (
-        f"With room for {BASE_ROOM_SHARE:.0%} more at every site, {MW_TIGHTENED_SHARE:.0%} less "
-        f"MW in {base.place} is worth {base.rent_usd_per_mwh:.0f} USD/MWh on average in the "
+        f"With room for {BASE_ROOM_SHARE:.0%} more than each site's own peak (an assumption; "
+        f"{used_share:.0%} of all GPUs are busy in the busiest hour), {MW_TIGHTENED_SHARE:.0%} "
+        f"less MW in {base.place} is worth {base.rent_usd_per_mwh:.0f} USD/MWh on average in the "
         f"{base.bound_h:.0f} h in which it binds, {base.ratio:.1f} x the price of power; work was "
         f"refused in {base.scarce_h:.0f} of them. With room for {MUCH_ROOM_SHARE:.0%} more it is "
-        f"{much.ratio:.1f} x (work moves), with no room and all three sites cut up to "
+        f"{much.ratio:.1f} x (work moves), with none {full:.1f} x, with {-SHORT_ROOM_SHARE:.0%} "
+        f"fewer GPUs than the peaks {short:.1f} x, and with no room and all three sites cut up to "
         f"{tight.ratio:.0f} x (it cannot). The moat is the last free MW, not any MW. "
         f"{prices.inside_count} of {prices.hours_count} sampled hours have every price within "
         f"its ends; the rent passes in {draws.holds_share:.0%} of the draws."

@@ -221,14 +221,15 @@ def _says(trial: Trial, draws: Mapping[str, Any], known_share: float | None) -> 
     enough = (
         "It does not hold even if every request's value is known. "
         if known_share is None
-        else "A request's value must be known to a correlation of "
+        else "A request's value must be known to a correlation of at least "
         f"{known_share:.2f} (of logarithms). "
     )
     return (
         f"A free film tier whose clips are worth their full cost on the mean "
         f"({trial.usd_per_clip:.2f} USD, {trial.value_top_tenth_share:.0%} of it in a tenth of the "
-        f"clips): made only where they are worth what they cost, {tokens:.0%} of the clips keep "
-        f"{kept:.1%} of the value and move margin by {up:+.1%}. As many tokens dropped at random "
+        f"clips; both assumed): made only where they are worth what they cost, {tokens:.0%} of "
+        f"the clips keep {kept:.1%} of the value and move margin by {up:+.1%}, before own GPUs "
+        "are paid. As many tokens dropped at random "
         f"keep {random.value_usd / unlimited.value_usd:.1%} and move it by {random_up:+.1%}. "
         f"{enough}Of the draws it holds in {draws['holds_share']:.0%}: in "
         f"{draws['owned_below_mean_holds_share']:.0%} where own GPUs carry less than mean demand, "
