@@ -23,6 +23,7 @@ from worlds import (
 )
 
 from tokenergy.company.marginal import MarginalCost
+from tokenergy.dispatch import duals
 from tokenergy.dispatch.duals import PriceBoard, asked_usd_per_mtok
 from tokenergy.dispatch.solve import WindowModel
 from tokenergy.dispatch.window import Window, true_window
@@ -212,7 +213,7 @@ def test_dual_and_primal_simplex_give_the_same_ends(seed, monkeypatch):
 def test_a_dual_that_disagrees_with_its_quotient_is_not_published(monkeypatch):
     """Both ends are refused, not rounded, when the duals are not those of the optimum."""
     prices = board(plain([[20.0]], [[5.0]]))
-    monkeypatch.setattr(PriceBoard, "_asked_usd_per_mtok", lambda *_, **__: 3.0)
+    monkeypatch.setattr(duals, "_asked_usd_per_mtok", lambda *_, **__: 3.0)
     with pytest.raises(
         SolverFailure, match=r"dual 3 USD/Mtok and the quotient of optima differ by 33.33%"
     ):

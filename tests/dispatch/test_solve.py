@@ -354,6 +354,17 @@ def test_windows_may_jump_and_the_world_may_change(seed):
         agree(held.solve(window, state), fresh(made, window, state))
 
 
+def test_some_intervals_are_read_as_they_stand_among_all():
+    """The ring is broken within the window: interval 2 of it does not live in slot 2."""
+    made, state = random_case(7, hours=14)
+    optimum = fresh(made, true_window(made, begin=5, count=6), state)
+    reads = {"serve": optimum.value, "backlog": optimum.reduced, "demand": optimum.dual}
+    assert any(read(name).any() for name, read in reads.items())
+    for name, read in reads.items():
+        assert (read(name, 2) == read(name)[2]).all()
+        assert (read(name, slice(1, 4)) == read(name)[1:4]).all()
+
+
 @given(seed=st.integers(0, 10_000))
 @settings(max_examples=15)
 def test_believed_windows_resolve_in_place_too(seed):

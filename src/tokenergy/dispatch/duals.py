@@ -71,13 +71,20 @@ def asked_usd_per_mtok(world: World, optimum: Optimum, at: int) -> FloatArray:
     more would widen: what may still wait at the end of each interval up to its deadline. Where
     the price is an interval this is a point of it; `PriceBoard.ends` tells both ends.
     """
-    price: FloatArray = optimum.dual("demand")[at].copy()
-    rents = np.minimum(0.0, optimum.reduced("backlog"))
-    for workload, load in enumerate(world.workloads):
-        if load.defer_count:
-            waits = waiting_intervals(world, optimum.window, at=at, workload=workload)
-            price[workload] += float(rents[waits.start : waits.stop, workload].sum())
-    return price
+    loads = range(len(world.workloads))
+    return np.array([_asked_usd_per_mtok(world, optimum, at=at, workload=load) for load in loads])
+
+
+def _asked_usd_per_mtok(world: World, optimum: Optimum, *, at: int, workload: int) -> float:
+    """Return what one Mtok more costs: the dual of its row, less the worth of its waiting.
+
+    Work that arrives now may itself wait: it widens the bound of each backlog until its
+    deadline, and the (negative) reduced costs of those bounds are what that is worth.
+    """
+    dual = optimum.dual("demand", at)[workload]
+    waits = waiting_intervals(world, optimum.window, at=at, workload=workload)
+    bounds = optimum.reduced("backlog", slice(waits.start, waits.stop))[:, workload]
+    return float(dual + np.minimum(0.0, bounds).sum())
 
 
 class PartsOfPrice:
@@ -216,7 +223,7 @@ class PriceBoard:
                 beyond = self._held.solved(self.window)
             finally:
                 self._held.ask_more(self.window, at=at, workload=workload, more_mtok=-step_mtok)
-            dual = self._asked_usd_per_mtok(beyond, at=at, workload=workload)
+            dual = _asked_usd_per_mtok(self.world, beyond, at=at, workload=workload)
             quotient = (beyond.objective_usd - self.optimum.objective_usd) / step_mtok
             apart = abs(dual - quotient) / max(abs(dual), abs(quotient), LEAST_USD_PER_MTOK)
             nearest = min(nearest, (apart, dual, beyond, step_mtok), key=lambda found: found[0])
@@ -231,16 +238,6 @@ class PriceBoard:
             f"{dual:.6g} USD/Mtok and the quotient of optima differ by {apart:.2%} at a step of "
             f"{step_mtok:.3g} Mtok"
         )
-
-    def _asked_usd_per_mtok(self, optimum: Optimum, *, at: int, workload: int) -> float:
-        """Return what one Mtok more costs: the dual of its row, less the worth of its waiting.
-
-        Work that arrives now may itself wait: it widens the bound of each backlog until its
-        deadline, and the (negative) reduced costs of those bounds are what that is worth.
-        """
-        waits = waiting_intervals(self.world, self.window, at=at, workload=workload)
-        bounds = optimum.reduced("backlog")[waits.start : waits.stop, workload]
-        return float(optimum.dual("demand")[at, workload] + np.minimum(0.0, bounds).sum())
 
     def rows(
         self,

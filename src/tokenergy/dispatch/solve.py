@@ -20,13 +20,17 @@ IPX_ROWS = 400_000
 """Rows above which a cold solve starts by interior point with crossover: 90 days of Meridian
 (203 k rows) take 38 s by simplex and over 150 s by ipx, the same optimum."""
 
+ALL = slice(None)
+"""Every interval of a window."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Optimum:
     """A solved window in the order of time.
 
-    `value`, `dual` and `reduced` return a block's numbers as [n, m]. Duals are USD per unit of
-    the row; the window's `step_h` has to be divided out of those that are per MW or per GPU.
+    `value`, `dual` and `reduced` return a block's numbers as [n, m], or those `at` some of the
+    intervals, without copying the rest. Duals are USD per unit of the row; the window's `step_h`
+    has to be divided out of those that are per MW or per GPU.
     """
 
     window: Window
@@ -40,40 +44,35 @@ class Optimum:
         """The optimum of the window."""
         return self.solution.objective_usd
 
-    def value(self, block: str) -> FloatArray:
-        """Return the primal values of a block of columns [n, m]."""
-        return self._of(self.solution.columns, self.program.columns[block])
+    def value(self, block: str, at: int | slice = ALL) -> FloatArray:
+        """Return the primal values of a block of columns [n, m], of one interval [m]."""
+        return self._of(self.solution.columns, self.program.columns[block], at)
 
-    def reduced(self, block: str) -> FloatArray:
-        """Return the reduced costs of a block of columns [n, m]."""
-        return self._of(self.solution.reduced_costs, self.program.columns[block])
+    def reduced(self, block: str, at: int | slice = ALL) -> FloatArray:
+        """Return the reduced costs of a block of columns [n, m], of one interval [m]."""
+        return self._of(self.solution.reduced_costs, self.program.columns[block], at)
 
-    def dual(self, block: str) -> FloatArray:
-        """Return the duals of a block of rows [n, m]."""
-        return self._of(self.solution.row_duals, self.program.rows[block])
+    def dual(self, block: str, at: int | slice = ALL) -> FloatArray:
+        """Return the duals of a block of rows [n, m], of one interval [m]."""
+        return self._of(self.solution.row_duals, self.program.rows[block], at)
 
-    def _of(self, values: FloatArray, block: Block) -> FloatArray:
+    def _of(self, values: FloatArray, block: Block, at: int | slice) -> FloatArray:
         by_slot = values.reshape(self.program.slots_count, -1)
-        return by_slot[:, block.span][self.slots]
-
-    def _at(self, at: int, block: str) -> FloatArray:
-        """Return the primal values of a block in one interval [m], without copying the rest."""
-        by_slot = self.solution.columns.reshape(self.program.slots_count, -1)
-        return by_slot[self.slots[at], self.program.columns[block].span]
+        return by_slot[:, block.span][self.slots[at]]
 
     def action(self, at: int, source: str) -> Action:
         """Return what the optimum does in interval `at` of the window."""
         step_h = self.window.step_h
         awake = np.zeros(self.deployments_count)
-        own = self._at(at, "awake")
+        own = self.value("awake", at)
         awake[: own.size] = np.maximum(0.0, own)
         return Action(
-            serve_mtok=np.maximum(0.0, self._at(at, "serve")),
-            refused_mtok=np.maximum(0.0, self._at(at, "refused")),
+            serve_mtok=np.maximum(0.0, self.value("serve", at)),
+            refused_mtok=np.maximum(0.0, self.value("refused", at)),
             awake=awake,
-            take_mw=self._at(at, "take") / step_h,
-            charge_mw=np.maximum(0.0, self._at(at, "charge")) / step_h,
-            discharge_mw=np.maximum(0.0, self._at(at, "discharge")) / step_h,
+            take_mw=self.value("take", at) / step_h,
+            charge_mw=np.maximum(0.0, self.value("charge", at)) / step_h,
+            discharge_mw=np.maximum(0.0, self.value("discharge", at)) / step_h,
             source=source,
         )
 
