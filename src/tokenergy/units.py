@@ -3,8 +3,10 @@
 from typing import Final
 
 H_PER_DAY: Final = 24.0
+H_PER_WEEK: Final = 7.0 * H_PER_DAY
 S_PER_H: Final = 3600.0
 J_PER_MWH: Final = 3.6e9
+W_PER_KW: Final = 1e3
 W_PER_MW: Final = 1e6
 KW_PER_MW: Final = 1e3
 KWH_PER_MWH: Final = 1e3

@@ -145,6 +145,20 @@ def test_every_part_by_hand():
     assert chat.to_dict()["usage_usd"] == chat.usage_usd
 
 
+def test_silicon_goes_by_the_time_on_its_fleet_and_not_by_energy():
+    """Batch is four times as slow: the same 1 and 0.6 MWh, but 1 and 2.4 GPU-hours of 8 USD."""
+    made = two_sites()
+    chat_route, batch_route, by_api = made.routes
+    slow = replace(batch_route, rate_mtok_per_h=batch_route.rate_mtok_per_h / 4.0)
+    made = replace(made, routes=(chat_route, slow, by_api))
+    run = hand_run(made, serve=[[10.0], [6.0], [5.0]], awake=[[4.0], [0.0], [0.0]])
+    full = hand_full(made, run, power_usd=100.0)
+    chat, batch = attribute(made, run, full, power_usd_by_site=np.array([100.0, 0.0]))
+    assert (chat.energy_mwh, batch.energy_mwh) == pytest.approx((1.0, 0.6))
+    assert (chat.gpu_rent_usd, batch.gpu_rent_usd) == pytest.approx((8.0 / 3.4, 19.2 / 3.4))
+    _assert_whole(full, (chat, batch))
+
+
 def test_where_nothing_is_served_what_was_paid_is_for_what_was_asked():
     """20 and 6 Mtok were asked for and refused: a bill of 26 USD is split 20 to 6."""
     made = two_sites()

@@ -76,6 +76,49 @@ def test_use_is_paid_as_served_and_conversions_are_no_revenue() -> None:
     assert [tier.asked_mtok_per_year for tier in more] == pytest.approx([30 * 8760, 80 * 8760])
 
 
+def test_a_lesser_model_brings_fewer_subscriptions_to_come() -> None:
+    """40 Mtok/h worth 6 USD, all answered by a model of half the quality asked for: 3 USD each."""
+    free = replace(worlds.workload("free", value=6.0), price_usd_per_mtok=0.0)
+    tier = worlds.tier_dict(
+        "tier0",
+        price_usd_per_mtok=0.0,
+        value=None,
+        from_conversion={"uplift_share": 0.01, "ltv_usd": 10.0},
+        users={"count": 500},
+    )
+    world = crowd(loads=(free,), arrivals=[np.full(HOURS, 40.0)], tiers=[tier])
+    lesser = replace(
+        world, routes=tuple(replace(route, quality_share=0.5) for route in world.routes)
+    )
+    asked_for, half = (BookKeeper(each).books(Size()) for each in (world, lesser))
+    assert half.served_share == pytest.approx(1.0)
+    assert asked_for.conversions_usd_per_year == pytest.approx(40 * 8760 * 6.0)
+    assert half.conversions_usd_per_year == pytest.approx(40 * 8760 * 3.0)
+    shares = [books.tiers[0].downgraded_share for books in (asked_for, half)]
+    assert shares == pytest.approx([0.0, 1.0])
+
+
+def test_users_who_ask_for_more_pay_no_more() -> None:
+    """Half as much again: 120 Mtok/h of 1,000 subscriptions."""
+    books = BookKeeper(crowd()).books(Size(tokens_ratio=1.5))
+    assert books.users_count == 1000.0
+    assert books.tiers[0].asked_mtok_per_year == pytest.approx(1500 * MTOK_PER_USER_YEAR)
+    assert books.power_usd_per_year == pytest.approx(120 * 8760 * 3.0)
+    assert books.revenue_usd_per_year == pytest.approx(1000 * 3600.0)
+
+
+def test_half_hours_make_the_same_year() -> None:
+    """The same four hours in steps of one and of half an hour: 40 Mtok asked for in each half."""
+    by_hour = crowd(hours=4)
+    by_half = crowd(hours=8, arrivals=np.full((1, 8), 40.0))
+    by_half = replace(by_half, step_h=0.5)
+    size = Size(users_ratio=1.5)  # beyond the reserved GPUs: leases by the hour are paid too
+    one, other = (BookKeeper(each).books(size).to_dict() for each in (by_hour, by_half))
+    assert one.pop("tiers")[0] == pytest.approx(other.pop("tiers")[0])
+    assert one == pytest.approx(other)
+    assert one["lease_usd_per_year"] > 0.0
+
+
 def test_a_window_stands_for_the_mean_demand_of_the_horizon() -> None:
     """Four hours of 120 and four of 40: the first four stand for 80 Mtok/h."""
     asked = np.array([[120.0] * 4 + [40.0] * 4])

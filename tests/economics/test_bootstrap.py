@@ -50,3 +50,14 @@ def test_a_constant_moves_the_band_and_a_factor_scales_it(seed: int, more: float
     assert moved is not None
     assert moved.low_usd == pytest.approx(2.0 * one.low_usd + more * values.size, abs=1e-6)
     assert one.low_usd <= one.p10_usd <= one.p90_usd <= one.high_usd
+
+
+def test_half_hours_draw_the_same_blocks() -> None:
+    """Each hour as two halves of it, over 40 days: five weeks are drawn, five days stand."""
+    values = np.random.default_rng(11).normal(size=40 * 24)
+    by_hour = band(values, step_h=1.0, seed=2)
+    by_half = band(np.repeat(values / 2.0, 2), step_h=0.5, seed=2)
+    assert by_hour is not None
+    assert by_half is not None
+    assert by_half.blocks_count == by_hour.blocks_count == 5
+    assert by_half.to_dict() == pytest.approx(by_hour.to_dict())

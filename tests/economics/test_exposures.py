@@ -1,5 +1,7 @@
 """The five exposures: the sheet's series by hand, and the sum for any series."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -48,6 +50,17 @@ def test_series_a_by_hand() -> None:
     assert [finding.code for finding in found.findings] == ["EXPOSURE_CELL_THIN"]
 
 
+def test_the_mean_price_by_hand() -> None:
+    """80 MWh at a mean of 38.75 and 40 at 10: (80 x 38.75 + 40 x 10) / 120 = 29.1667.
+
+    Without load both count alike: 24.375.
+    """
+    far = replace(series_a(), load_mwh=np.full(4, 10.0), zone_usd_per_mwh=np.full(4, 10.0))
+    assert mean_price_usd_per_mwh([series_a(), far]) == pytest.approx(29.16667, abs=1e-5)
+    idle = [replace(each, load_mwh=np.zeros(4)) for each in (series_a(), far)]
+    assert mean_price_usd_per_mwh(idle) == pytest.approx(24.375)
+
+
 @given(st.integers(0, 200), st.floats(-50.0, 200.0, allow_nan=False))
 def test_the_five_sum_to_the_cost_whatever_the_budget(seed: int, budget: float) -> None:
     rng = np.random.default_rng(seed)
@@ -76,3 +89,24 @@ def test_a_runs_exposures_and_its_charges_are_its_bill(seed: int) -> None:
     assert sum(found.five().values()) + found.charges_usd == pytest.approx(bill_usd, rel=1e-9)
     assert found.load_mwh == pytest.approx(float(run.load_mwh.sum()))
     assert found.basis_usd == 0.0
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_sites_contracts_cost_what_their_own_bills_say(seed: int) -> None:
+    """The bills are settled by the contracts' own words, site by site; volumes by the run."""
+    made = random_company(seed)
+    run = replay(made, Optimal(made))
+    bills = account(made, run).power_usd
+    taken_mwh = run.take_mwh.sum(axis=1)
+    for at, (site, held) in enumerate(
+        zip(made.company.sites, positions_of(made, run), strict=True)
+    ):
+        signed = [c.id for c in made.company.contracts if c.site == site.name and c.kind != "spot"]
+        usd = sum(bills[name] for name in signed)
+        assert held.contract_usd.sum() == pytest.approx(usd, rel=1e-9, abs=1e-9)
+        mwh = sum(taken_mwh[k] for k, take in enumerate(made.takes) if take.site == at)
+        for block in made.blocks:
+            if block.site == at:
+                mwh += block.delivery_mw[made.first : made.last].sum() * made.step_h
+        assert held.contracted_mwh.sum() == pytest.approx(mwh)
+        assert np.array_equal(held.load_mwh, run.load_mwh[at])

@@ -83,7 +83,7 @@ def test_the_sentences_under_the_table() -> None:
     assert cheap.usd_per_mtok() / dear.usd_per_mtok() - 1 == pytest.approx(-0.086, abs=5e-4)
     half = replace(BASE, utilisation_share=0.3)
     assert BASE.usd_per_mtok() / half.usd_per_mtok() - 1 == pytest.approx(-0.49, abs=5e-3)
-    assert BASE.power_price_elasticity_ratio == pytest.approx(0.046, abs=5e-4)
+    assert BASE.kwh_share == pytest.approx(0.046, abs=5e-4)
     assert BASE.powered_capacity_share == pytest.approx(0.17, abs=5e-3)
     assert BASE.kwh_share + BASE.powered_capacity_share == pytest.approx(0.21, abs=5e-3)
 
@@ -138,15 +138,20 @@ def test_a_higher_price_never_lowers_cost(cost: GpuCost, name: str, more: float)
 
 
 @given(cost=gpu_costs())
-def test_elasticity_is_the_slope_of_the_logarithms(cost: GpuCost) -> None:
+def test_the_share_of_kwh_is_the_elasticity_to_the_price_of_power(cost: GpuCost) -> None:
     up, down = (replace(cost, usd_per_mwh=cost.usd_per_mwh * f) for f in (1.01, 0.99))
     slope = (up.usd_per_mtok() - down.usd_per_mtok()) / (0.02 * cost.usd_per_mtok())
-    assert cost.power_price_elasticity_ratio == pytest.approx(slope, abs=1e-9)
+    assert cost.kwh_share == pytest.approx(slope, abs=1e-9)
 
 
 def test_all_faults_are_told_at_once() -> None:
     with pytest.raises(InputError, match=r"gpu_life_y is 0.*utilisation_share is 1\.2"):
         replace(BASE, gpu_life_y=0, utilisation_share=1.2)
+
+
+def test_a_gpu_that_makes_nothing_has_no_cost_of_a_token() -> None:
+    with pytest.raises(InputError, match="utilisation_share is 0, above 0 to 1 is needed"):
+        replace(BASE, utilisation_share=0.0)
 
 
 def test_the_mapping_holds_every_input_and_the_total() -> None:

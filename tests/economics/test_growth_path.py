@@ -55,6 +55,21 @@ def test_it_turns_between_the_months_on_whose_sides_1250_users_lie() -> None:
     assert not turn.rises
     assert 1.0 < turn.month < 2.0
     assert turn.users_count == pytest.approx(1000.0 * (1.0 + turn.month / 6.0))
+    assert any("one more begins to lose" in line for line in path.says())
+
+
+def test_a_path_that_begins_elsewhere_counts_from_the_users_of_the_file() -> None:
+    """From twice the users down to half of them: 2,000, 1,875, ...; below 1,250 one more pays."""
+    users = [{"month": 0, "users_ratio": 2.0}, {"month": 12, "users_ratio": 0.5}]
+    path = growth_path(growing(users=users), every_months=1)
+    for point in path.points:
+        assert point.users_count == pytest.approx(2000.0 - 125.0 * point.month)
+        assert point.profit_usd_per_month == pytest.approx(profit_usd(point.users_count), abs=0.1)
+    (turn,) = path.turns
+    assert turn.rises
+    assert 5.0 < turn.month < 7.0
+    assert turn.users_count == pytest.approx(2000.0 - 125.0 * turn.month)
+    assert any("one more begins to pay" in line for line in path.says())
 
 
 def test_months_between_solved_ones_lie_on_a_line() -> None:
@@ -89,6 +104,14 @@ def test_a_company_that_begins_with_a_loss_burns_until_it_does_not() -> None:
     assert len(losses) == 6
     assert path.burn_usd == pytest.approx(sum(losses))
     assert path.deepest_usd == pytest.approx(sum(losses))
+    raised = f"{path.deepest_usd:,.0f} have to have been raised"
+    assert raised in path.says()[0]
+
+
+def test_a_path_without_a_loss_says_so_and_burns_nothing() -> None:
+    path = growth_path(growing(to_ratio=1.2), every_months=3)
+    assert (path.burn_usd, path.deepest_usd) == (0.0, 0.0)
+    assert path.says()[0].endswith("and no month has a loss.")
 
 
 # ---- capacity and the knobs ----------------------------------------------------------------

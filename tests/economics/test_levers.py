@@ -219,6 +219,8 @@ def test_a_fleet_that_is_always_at_work_cannot_be_used_more() -> None:
 def test_capital_costs_no_more_than_everything_each_year() -> None:
     base = company(money={"wacc_share": 0.9})
     assert moved(base, hour(base))["wacc"].capped
+    usual = company(money={"wacc_share": 0.09})
+    assert not moved(usual, hour(usual))["wacc"].capped
 
 
 def test_where_nothing_is_served_there_is_nothing_to_move() -> None:

@@ -163,6 +163,9 @@ def test_the_companys_margin_is_that_of_its_tiers(seed, policy):
     assert left == pytest.approx(whole.margin_usd, abs=1e-6 * size)
     assert left == pytest.approx(whole.margin_usd, abs=1e-11 * size), "by construction far closer"
     assert whole.tiers_margin_usd == sum(tier.full_margin_usd for tier in tiers)
+    assert whole.gross_margin_share is not None
+    gross_usd = whole.margin_usd + whole.staff_usd + whole.tier_fixed_usd
+    assert whole.gross_margin_share * whole.revenue_usd == pytest.approx(gross_usd, abs=1e-9 * size)
 
 
 @settings(max_examples=20)

@@ -12,11 +12,11 @@ from tokenergy.economics.negative_scale import (
     TOY_SAAS,
     Audience,
     PowerBlock,
+    Scale,
     ToyCompany,
     break_even_conversion,
     marginal_usd_per_user_year,
     scale_at,
-    sign_changes,
 )
 
 NOBODY = Audience(paid_share=0.0, price_usd_per_user_year=0.0, free_usd_per_user_year=0.0)
@@ -99,6 +99,38 @@ def test_both_questions_have_their_own_answer(
     assert at.to_dict()["negative_scale"] is negative
 
 
+def test_growth_may_take_from_a_profit_too() -> None:
+    """A user costs 2 and brings 1, while the company earns 7e6: there is no loss to grow."""
+    at = Scale(
+        users_count=1e6,
+        average_usd_per_user_year=1.0,
+        marginal_usd_per_user_year=2.0,
+        revenue_usd_per_user_year=1.0,
+        profit_usd_per_year=7e6,
+    )
+    assert at.negative_scale
+    assert "growth takes from the profit" in at.sentence()
+
+
+def test_rounding_below_nothing_is_told_as_nothing() -> None:
+    """Where the next user is refused, its cost is the rounding of a difference: 0.00, not -0.00."""
+    at = Scale(
+        users_count=1e6,
+        average_usd_per_user_year=2.0,
+        marginal_usd_per_user_year=-3e-12,
+        revenue_usd_per_user_year=-1e-12,
+        profit_usd_per_year=-2e6,
+    )
+    assert "costs 0.00 USD a year and brings 0.00," in at.sentence()
+    even = break_even_conversion(
+        price_usd_per_user=5.0,
+        free_revenue_usd_per_user=2.0,
+        paid_cost_usd_per_user=1.0,
+        free_cost_usd_per_user=2.0,
+    )
+    assert "a free one 0.00" in even.sentence
+
+
 def test_profit_is_revenue_less_cost() -> None:
     """1e6 users, 5 % at 240, the rest at 0.5: 12.475 a user; cost 5e6 + 2.634545e6."""
     who = Audience(paid_share=0.05, price_usd_per_user_year=240, free_usd_per_user_year=0.5)
@@ -179,23 +211,6 @@ def test_each_case_is_what_it_says(
             assert answer.formula_ratio >= 1
         case "none_helps":
             assert profit(1) <= profit(0) + 1e-9
-
-
-def test_every_change_of_sign_is_listed() -> None:
-    """(n - 2)(n - 5)(n - 11) changes at 2, 5 and 11; (n - 5)^2 touches 0 and does not change."""
-    grid = [float(n) for n in range(1, 14)]
-    found = sign_changes(grid, lambda n: (n - 2) * (n - 5) * (n - 11))
-    assert found == pytest.approx((2, 5, 11), abs=1e-9)
-    assert sign_changes(grid, lambda n: (n - 5) ** 2) == ()
-    assert sign_changes(grid, lambda n: 0.0) == ()
-
-
-def test_a_jump_is_found_where_it_is() -> None:
-    """Where a user brings 2.7 USD, the AI toy turns when its first block of power is full."""
-    (turn,) = sign_changes(
-        [1e6, 1e7, 1e8], lambda users: 2.7 - TOY_AI.next_usd_per_user_year(users)
-    )
-    assert turn == pytest.approx(TOY_AI.edges_count[0], rel=1e-12)
 
 
 @given(toy=toys(), users=st.floats(1e3, 1e9), factor=st.floats(0.01, 100))

@@ -61,6 +61,22 @@ def test_it_turns_where_the_reserved_gpus_are_full_and_breaks_even_twice() -> No
     assert second.users_count == pytest.approx(1_250 + 1_696_800 / 2_006.4, rel=1e-3)
 
 
+def test_it_says_where_the_profit_begins_and_ends() -> None:
+    """A loss up to 117 users, a profit up to 2,096, a loss beyond: no sign is left out."""
+    said = " ".join(profit_curve(crowd(by_the_hour=1e4)).says())
+    assert "makes a loss up to 117, a profit up to 2,09" in said
+    assert "users, a loss beyond." in said
+    assert "times 1,000) one more user begins to lose" in said
+    assert "oday" not in said  # a curve under restraint is not about today
+
+
+def test_more_users_than_pay_take_from_a_profit_and_enlarge_a_loss() -> None:
+    """At 1,300 users Pi > 0 and each costs 5,606 for 3,600; at 3,000 the company loses."""
+    for ratio, words in ((1.3, "takes from the profit"), (3.0, "makes the loss larger")):
+        point = profit_at(crowd(by_the_hour=1e4), users_ratio=ratio)
+        assert words in point.scale.sentence()
+
+
 def test_beyond_a_full_fleet_nothing_changes_and_that_is_no_turn() -> None:
     """Nothing by the hour: who comes beyond 1,250 users is not served, and does not pay."""
     curve = profit_curve(crowd(by_the_hour=0.0))

@@ -98,6 +98,28 @@ def test_a_subscription_is_spread_over_the_tokens_that_are_left() -> None:
     assert less.workloads[0].value_usd_per_mtok == pytest.approx(spread)  # value: from_price
 
 
+def test_a_price_by_use_is_not_spread() -> None:
+    """Half the tokens at 7 USD each are still 7 USD each."""
+    tier = worlds.tier_dict(
+        "tier0", users={"count": 1000, "top_tenth_share": 0.8}, price_usd_per_mtok=7.0
+    )
+    world = crowd(tiers=[tier], restraint=[{"tier": "tier0", "cap_ratio": 1.0}])
+    made = restrained(world.company)
+    less = made.world(replace(world, company=made.company))
+    assert made.kept[0].arrivals_share < 1.0
+    assert less.workloads == world.workloads
+
+
+def test_who_leaves_a_tier_that_names_no_users_takes_arrivals_along() -> None:
+    tier = worlds.tier_dict("tier0", price_usd_per_mtok=7.0)
+    limits = {"tier": "tier0", "must_serve": False, "churn_share": 0.25}
+    world = crowd(tiers=[tier], restraint=[limits])
+    made = restrained(world.company)
+    assert made.company.tiers[0].users is None
+    less = made.world(replace(world, company=made.company))
+    assert less.arrivals_mtok == pytest.approx(0.75 * world.arrivals_mtok)
+
+
 def test_no_restraint_and_a_cap_without_a_tail_are_refused() -> None:
     with pytest.raises(InputError, match="states no restraint"):
         restrained(worlds.company_of())

@@ -159,3 +159,10 @@ def test_the_bound_holds_what_gpus_and_power_could_else_earn() -> None:
     A Mtok takes 0.1 GPU-h and 0.1 MWh: its 6 USD make 60 USD a GPU-h and 60 USD a MWh.
     """
     assert dearest_usd_per_mtok(crowd()) == pytest.approx(20.0)
+
+
+def test_the_bound_holds_the_base_power_of_a_replica() -> None:
+    """1 MW a replica of 10 Mtok/h: 0.2 MWh a Mtok, 30 USD a MWh: 5 + 0.1 x 60 + 0.2 x 60 = 23."""
+    world = crowd()
+    based = tuple(replace(each, base_mw=1.0) for each in world.deployments)
+    assert dearest_usd_per_mtok(replace(world, deployments=based)) == pytest.approx(23.0)

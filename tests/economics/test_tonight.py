@@ -7,7 +7,7 @@ import worlds
 from economics.crowd import crowd
 
 from tokenergy.dispatch.world import World
-from tokenergy.economics.tonight import free_tiers, needed_share, options, says
+from tokenergy.economics.tonight import Option, free_tiers, needed_share, options, says
 
 HOURS_IN_YEAR = 8760.0
 
@@ -65,6 +65,22 @@ def test_what_has_to_be_true_by_hand() -> None:
         "subscriptions come."
     )
     assert all("EUR a year" in line for line in lines[:-1])
+    words = ("go on loses 1,804,800 EUR", "restrain loses 403,200 EUR", "suspend earns 648,000 EUR")
+    assert all(text in line for text, line in zip(words, lines, strict=False))
+
+
+def test_a_belief_of_which_cash_has_a_part_needs_that_much_more() -> None:
+    """10 of cash behind for 50 - 30 of belief more: half of that difference has to come."""
+    ahead, behind = (
+        Option(
+            choice=choice,
+            profit_usd_per_year=profit,
+            conversions_usd_per_year=belief,
+            free_served_share=1.0,
+        )
+        for choice, profit, belief in (("restrain", 100.0, 30.0), ("go on", 90.0, 50.0))
+    )
+    assert needed_share(ahead, behind) == pytest.approx(0.5)
 
 
 def test_a_free_tier_that_costs_nothing_worth_saying_goes_on() -> None:

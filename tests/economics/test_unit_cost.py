@@ -84,6 +84,13 @@ def test_annuity_by_hand() -> None:
     assert annuity_share(wacc_share=0.0, life_y=5) == 0.2
 
 
+@given(st.floats(1e-300, 1e-9), st.floats(0.5, 50))
+def test_next_to_no_interest_costs_next_to_none(wacc: float, life: float) -> None:
+    """To first order the annuity is 1 / n + w (n + 1) / (2 n): 1 - (1 + w)^-n would be rounding."""
+    expected = 1.0 / life + wacc * (life + 1.0) / (2.0 * life)
+    assert annuity_share(wacc_share=wacc, life_y=life) == pytest.approx(expected, rel=1e-14)
+
+
 def test_the_sheets_base_case() -> None:
     """Economics sheet, section 1, 50 USD/MWh and utilisation 0.6: 0.73 USD/Mtok, 4.6 % energy.
 

@@ -93,6 +93,21 @@ def test_the_lognormal_tail_of_the_sheet_by_hand():
     assert found.usage.loss_usd == pytest.approx((1 - 0.29) * 20.0 * 40.0, rel=0.01)
 
 
+@pytest.mark.parametrize(("fixed", "each", "share"), [(0.0, 20.0, 0.0), (12_000.0, -30.0, 1.0)])
+def test_tokens_that_cost_nothing_leave_all_users_alike(fixed, each, share):
+    """Each of 20 users brings 20 USD a month; 12,000 a year of fixed cost are 50 of each."""
+    tier = subscription(**HEAVY) | {"fixed_usd_per_year": fixed}
+    (found,) = users_of(tier, costs=(costing(0.0, mtok=200.0),)).tiers
+    assert found.source == "lognormal"
+    assert (found.usage.line.slope_usd_per_mtok, found.usage.share) == (0.0, share)
+    assert found.usage.loss_usd == pytest.approx(1_200.0 * share)
+    (only,) = found.usage.histogram
+    ends = (only.low_usd_per_user_month, only.high_usd_per_user_month)
+    assert ends == pytest.approx((each, each))
+    assert only.users_share == 1.0
+    assert found.usage.lorenz[-1].margin_usd == pytest.approx(each * 40.0)
+
+
 @pytest.mark.parametrize(
     ("price", "usd_per_mtok", "losers", "share"),
     [(2.0, 1.25, "none", 0.0), (1.0, 1.25, "all", 1.0), (1.25, 1.25, "none", 0.0)],

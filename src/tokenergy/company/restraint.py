@@ -5,6 +5,7 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from tokenergy.company.noun import Name, NonNegative, Noun, Positive, Share
+from tokenergy.units import S_PER_H
 
 
 class Restraint(Noun):
@@ -41,10 +42,11 @@ class Restraint(Noun):
 def restrained_text(restraint: Restraint) -> str:
     """Say in a few words what a restraint changes."""
     said = []
-    if restraint.must_serve is False:
-        said.append("refuses what is worth less than it costs")
+    if restraint.must_serve is not None:
+        refuses = "refuses what is worth less than it costs"
+        said.append("serves whatever it costs" if restraint.must_serve else refuses)
     if restraint.deadline_s is not None:
-        said.append(f"waits up to {restraint.deadline_s / 3600.0:g} h")
+        said.append(f"waits up to {restraint.deadline_s / S_PER_H:g} h")
     if restraint.ladder is not None:
         said.append("answers with " + ", then ".join(restraint.ladder))
     if restraint.cap_ratio is not None:

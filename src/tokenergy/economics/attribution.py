@@ -14,7 +14,7 @@ capacity, used or not,
                    =    contribution      +       surplus         - capital - fixed
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final, Protocol
 
@@ -245,6 +245,11 @@ def admitted_mtok(
     return served.astype(np.float64)
 
 
+def least_known(meter_tiers: Iterable[str]) -> str | None:
+    """Return the tier of a sum of joules that are known so: the least known; None of none."""
+    return max(meter_tiers, key=SUREST_FIRST.index, default=None)
+
+
 def _route_prices(world: World) -> tuple[FloatArray, FloatArray]:
     """Return network and list price of every route, USD/Mtok [R]."""
     network = np.array([r.network_usd_per_mtok for r in world.routes])
@@ -316,9 +321,7 @@ class _Shares:
 
     def meter_tier(self, workload: int) -> str | None:
         """Return how the least known of a workload's joules are known."""
-        tiers = {self._world.routes[r].energy_tier for r in self._drawing(workload)}
-        known = [tier for tier in SUREST_FIRST if tier in tiers]
-        return known[-1] if known else next(iter(sorted(tiers)), None)
+        return least_known(self._world.routes[r].energy_tier for r in self._drawing(workload))
 
     def band_share(self, workload: int, end: str) -> float | None:
         """Return an end of the energy's band, by MWh."""

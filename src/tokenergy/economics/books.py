@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from tokenergy.dispatch.columns import quality_loss_usd_per_mtok
 from tokenergy.dispatch.solve import Optimum, WindowModel
 from tokenergy.dispatch.window import Window, true_window
 from tokenergy.dispatch.world import FloatArray, State, World
@@ -52,8 +53,8 @@ class TierBooks:
     """One tier in a year: what was asked for, what became of it, and what it brought.
 
     `users_count` is None for a tier without users. `conversions_usd_per_year` is what its served
-    work is worth in subscriptions to come: no revenue. `lost_value_usd_per_year` is the value of
-    what was refused: no cost.
+    work is worth in subscriptions to come, less what a lesser model loses of it: no revenue.
+    `lost_value_usd_per_year` is the value of what was refused: no cost.
     """
 
     tier: str
@@ -181,6 +182,7 @@ class BookKeeper:
         self._promised = at_any_price(world)
         self._rent = capital_rent(world.company)
         self._with_users = has_users(world)
+        self._lesser_usd_per_mtok = quality_loss_usd_per_mtok(world)
         self._model: WindowModel | None = None
 
     @property
@@ -261,12 +263,13 @@ class BookKeeper:
     def _tier(self, at: int, served: FloatArray, refused: FloatArray, size: Size) -> TierBooks:
         tier, loads = self.world.company.tiers[at], self.world.workloads
         done = usage = worth = lesser = 0.0
-        for route, mtok in zip(self.world.routes, served.tolist(), strict=True):
+        routes = zip(self.world.routes, served.tolist(), self._lesser_usd_per_mtok, strict=True)
+        for route, mtok, less_usd_per_mtok in routes:
             load = loads[route.workload]
             if load.tier_index == at:
                 done += mtok
                 usage += mtok * load.price_usd_per_mtok
-                worth += mtok * load.value_usd_per_mtok
+                worth += mtok * (load.value_usd_per_mtok - float(less_usd_per_mtok))
                 lesser += mtok if route.quality_share < load.asked_quality_share else 0.0
         mine = [i for i, load in enumerate(loads) if load.tier_index == at]
         left = sum(float(refused[i]) for i in mine)

@@ -10,11 +10,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from tokenergy.units import H_PER_DAY
+from tokenergy.units import H_PER_DAY, H_PER_WEEK
 
 FloatArray = NDArray[np.float64]
 DRAWS_COUNT: Final = 2_000
-H_PER_WEEK: Final = 7 * H_PER_DAY
 LEAST_WEEKS_COUNT: Final = 4
 """Fewer weeks than this say little about weeks: days are drawn instead."""
 LEAST_DAYS_COUNT: Final = 4

@@ -45,13 +45,15 @@ class Exposures:
         covariance_usd: open volume that is large when the price is unusually high.
         basis_usd: load at what the price at the node departs from the zone's.
         total_usd: load at the node's price, and the contracts against the zone's.
-        charges_usd: what the bill holds beside it: adders, losses, spreads, storage.
+        charges_usd: what the bill holds beside it: adders, losses, spreads, storage; 0 where no
+            bill is told.
         budget_usd_per_mwh: the price that the departure is counted from.
         load_mwh, contracted_mwh: both sides of the hedge ratio.
-        hedge_share: contracted over load; null without load.
+        hedge_share: contracted over load; None without load.
         overhedged_mwh: contracted beyond the load of its hour.
-        capture_usd_per_mwh: what contracted power was worth; null without contracts.
-        strike_usd_per_mwh: what it cost; null without contracts.
+        capture_usd_per_mwh: what contracted power was worth; None without contracts.
+        strike_usd_per_mwh: what it cost; None without contracts.
+        findings: a warning where shape and covariance rest on too few samples.
     """
 
     volume_usd: float
@@ -179,7 +181,7 @@ def _thin(positions: tuple[Position, ...]) -> Iterable[Finding]:
 
 
 def positions_of(world: World, run: Metered) -> tuple[Position, ...]:
-    """Return each site's meter and contracts in a run, without those of neither load nor power.
+    """Return each site's meter and contracts in a run, in the order of the file.
 
     Months and hours are those of the market's own clock.
     """
@@ -214,9 +216,15 @@ def positions_of(world: World, run: Metered) -> tuple[Position, ...]:
 
 
 def mean_price_usd_per_mwh(positions: Iterable[Position]) -> float:
-    """Return the load-weighted mean of the zones' time means: the budget where none is stated."""
+    """Return the load-weighted mean of the zones' time means: the budget where none is stated.
+
+    Without any load every meter counts alike.
+
+    Args:
+        positions: of one meter or more.
+    """
     pairs = [(float(p.load_mwh.sum()), float(p.zone_usd_per_mwh.mean())) for p in positions]
     load = sum(mwh for mwh, _ in pairs)
     if load <= 0.0:
-        return sum(price for _, price in pairs) / max(1, len(pairs))
+        return sum(price for _, price in pairs) / len(pairs)
     return sum(mwh * price for mwh, price in pairs) / load

@@ -9,13 +9,10 @@ from typing import Any, Literal
 
 from tokenergy.economics.unit_cost import annuity_share
 from tokenergy.errors import InputError
-from tokenergy.units import H_PER_YEAR, KW_PER_MW, S_PER_H, TOKENS_PER_MTOK
+from tokenergy.units import H_PER_YEAR, KW_PER_MW, S_PER_H, TOKENS_PER_MTOK, W_PER_KW
 
 Basis = Literal["consumed", "reserved"]
 """`consumed`: the mean draw at the meter. `reserved`: the nameplate at the meter, used or not."""
-
-W_PER_KW = 1e3
-S_PER_YEAR = H_PER_YEAR * S_PER_H
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +71,7 @@ class GpuCost:
     def mtok_per_year(self) -> float:
         """Tokens that one GPU makes in a year."""
         rate = self.tokens_per_s_per_gpu * self.utilisation_share
-        return rate * S_PER_YEAR / TOKENS_PER_MTOK
+        return rate * (H_PER_YEAR * S_PER_H) / TOKENS_PER_MTOK
 
     @property
     def reserved_kw_per_gpu(self) -> float:
@@ -119,7 +116,7 @@ class GpuCost:
 
     @property
     def kwh_share(self) -> float:
-        """The kWh over full cost: also the elasticity of full cost to the price of power."""
+        """The kWh over full cost, and its elasticity to the price of power: it is linear in it."""
         return self.energy_usd_per_mtok / self.usd_per_mtok()
 
     @property
@@ -131,11 +128,6 @@ class GpuCost:
     def silicon_share(self) -> float:
         """Silicon over full cost."""
         return self.silicon_usd_per_mtok / self.usd_per_mtok()
-
-    @property
-    def power_price_elasticity_ratio(self) -> float:
-        """Per cent of full cost for a per cent of the price of power; cost is linear in it."""
-        return self.kwh_share
 
     def rent_usd_per_mwh(self, *, margin_usd_per_mtok: float, basis: Basis) -> float:
         """Return what one more MWh is worth where power is what is lacking.
@@ -153,6 +145,7 @@ class GpuCost:
     def to_dict(self) -> dict[str, Any]:
         """Return inputs and results as a JSON-ready mapping."""
         return asdict(self) | {
+            "basis": "full",
             "usd_per_mtok": self.usd_per_mtok(),
             "energy_usd_per_mtok": self.energy_usd_per_mtok,
             "facility_usd_per_mtok": self.facility_usd_per_mtok,

@@ -54,6 +54,11 @@ class Lever:
     capped: bool
 
     @property
+    def basis(self) -> str:
+        """Which cost of a Mtok the metric holds."""
+        return "full" if self.metric == "full_cost" else "price less full"
+
+    @property
     def swing_usd_per_mtok(self) -> float:
         """The larger of both changes, without its sign."""
         base = self.base_usd_per_mtok
@@ -61,7 +66,8 @@ class Lever:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the lever as a JSON-ready mapping."""
-        return asdict(self) | {"swing_usd_per_mtok": self.swing_usd_per_mtok}
+        more = {"swing_usd_per_mtok": self.swing_usd_per_mtok, "basis": self.basis}
+        return asdict(self) | more
 
 
 def lever(

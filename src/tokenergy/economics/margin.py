@@ -13,7 +13,7 @@ from typing import Any, Final, Literal
 
 from tokenergy.company.tier import Tier
 from tokenergy.dispatch.world import World
-from tokenergy.economics.attribution import SUREST_FIRST, WorkloadCost
+from tokenergy.economics.attribution import WorkloadCost, least_known
 from tokenergy.economics.unit_cost import FullCost
 from tokenergy.units import H_PER_MONTH, H_PER_YEAR, TOKENS_PER_MTOK
 
@@ -245,15 +245,10 @@ def _margin(world: World, tier: Tier, months: float, every: Sequence[WorkloadCos
         tier_fixed_usd=tier.fixed_usd_per_year * months * H_PER_MONTH / H_PER_YEAR,
         churn_per_month=None if users is None else users.churn_share_per_month,
         acquisition_usd_per_user=None if users is None else users.acquisition_usd_per_user,
-        meter_tier=_least_known(costs),
+        meter_tier=least_known(cost.meter_tier for cost in costs if cost.meter_tier is not None),
         energy_low_share=_band_share(costs, "energy_low_share"),
         energy_high_share=_band_share(costs, "energy_high_share"),
     )
-
-
-def _least_known(costs: Iterable[WorkloadCost]) -> str | None:
-    tiers = [cost.meter_tier for cost in costs if cost.meter_tier is not None]
-    return max(tiers, key=SUREST_FIRST.index, default=None)
 
 
 def _band_share(costs: Iterable[WorkloadCost], end: str) -> float | None:

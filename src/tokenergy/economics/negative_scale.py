@@ -6,9 +6,8 @@ and whether cost per user rises with users (diseconomies: an elasticity above 1)
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from itertools import pairwise
 from typing import Any, Final, Literal
 
 from tokenergy.company.finding import Finding
@@ -19,8 +18,6 @@ Cost = Callable[[float], float]
 
 STEP_SHARE: Final = 0.01
 """Step of the central difference on either side (sheet, section 5)."""
-BISECTIONS_COUNT: Final = 200
-"""More than a double has room for: bisection ends when the ends are neighbours."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,9 +80,9 @@ class Scale:
         else:
             word = "no more than it brings: growth does not make a loss larger"
         return (
-            f"At {self.users_count:,.0f} users one more costs {marginal:.2f} USD a year and "
-            f"brings {brings:.2f}, {word}. Cost per user ({self.average_usd_per_user_year:.2f}) "
-            f"{rises} with users: elasticity {self.elasticity_ratio:.2f}."
+            f"At {self.users_count:,.0f} users one more costs {marginal:z.2f} USD a year and "
+            f"brings {brings:z.2f}, {word}. Cost per user ({self.average_usd_per_user_year:z.2f}) "
+            f"{rises} with users: elasticity {self.elasticity_ratio:z.2f}."
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -167,7 +164,7 @@ def break_even_conversion(
     """
     paid_leaves = price_usd_per_user - paid_cost_usd_per_user
     free_lacks = free_cost_usd_per_user - free_revenue_usd_per_user
-    says = f"A paying user leaves {paid_leaves:.2f} USD, a free one {-free_lacks:.2f}"
+    says = f"A paying user leaves {paid_leaves:z.2f} USD, a free one {-free_lacks:z.2f}"
     gain = paid_leaves + free_lacks
     if gain <= 0.0:
         return _none_helps(says, paid_leaves, free_lacks)
@@ -222,49 +219,6 @@ def _no_break_even(reason: str, remedy: str) -> Finding:
     return Finding(
         code="NO_BREAKEVEN", path="tiers", reason=reason, remedy=remedy, severity="warning"
     )
-
-
-def sign_changes(
-    users_count: Sequence[float], derivative: Callable[[float], float]
-) -> tuple[float, ...]:
-    """Return every number of users between which and the next a derivative changes its sign.
-
-    Two changes between two neighbours of the grid cannot be seen: the grid has to be fine enough.
-    A derivative that only touches 0 does not change its sign there.
-
-    Args:
-        users_count: grid to look on, rising.
-        derivative: of the profit by users (or any function of them); it may jump.
-    """
-    found = []
-    signed = [(users, derivative(users)) for users in users_count]
-    signed = [(users, slope) for users, slope in signed if slope != 0.0]
-    for (left, slope), (right, next_slope) in pairwise(signed):
-        if (slope < 0.0) != (next_slope < 0.0):
-            found.append(_bisected(left, right, derivative, negative_left=slope < 0.0))
-    return tuple(found)
-
-
-def _bisected(
-    left_count: float,
-    right_count: float,
-    derivative: Callable[[float], float],
-    *,
-    negative_left: bool,
-) -> float:
-    """Return where the sign changes between two ends of different signs."""
-    for _ in range(BISECTIONS_COUNT):
-        middle = 0.5 * (left_count + right_count)
-        if not left_count < middle < right_count:
-            break
-        slope = derivative(middle)
-        if slope == 0.0:
-            return middle
-        if (slope < 0.0) == negative_left:
-            left_count = middle
-        else:
-            right_count = middle
-    return 0.5 * (left_count + right_count)
 
 
 # ---- the toy of the sheet: two companies that differ only in what a user costs ------------

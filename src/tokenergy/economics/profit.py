@@ -151,8 +151,8 @@ class ProfitCurve:
         first, words = self.points[0].books.profit_usd_per_year > 0.0, ("a loss", "a profit")
         if not self.zeros:
             return f"The company makes {words[first]} everywhere {span}."
-        parts = [f"{words[zero.rises]} from {zero.users_count:,.0f}" for zero in self.zeros]
-        return f"The company makes {', '.join((words[first], *parts))} users on."
+        parts = [f"{words[not zero.rises]} up to {zero.users_count:,.0f}" for zero in self.zeros]
+        return f"The company makes {', '.join(parts)} users, {words[self.zeros[-1].rises]} beyond."
 
     def to_dict(self) -> dict[str, Any]:
         """Return the curve as one JSON-ready object."""

@@ -71,7 +71,7 @@ class Reconciliation:
             return "There were no invoices to allocate."
         return (
             f"Allocated {self.allocated_share:.1%} of invoices: {self.invoiced_usd:,.2f} USD, "
-            f"residual {round(self.residual_usd, 2) + 0.0:,.2f} USD."
+            f"residual {self.residual_usd:z,.2f} USD."
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -155,8 +155,9 @@ def _gpus(world: World, run: RunLike) -> Iterator[Invoice]:
     hours_h = world.count * world.step_h
     rents = gpu_rents_usd_per_h(world.company)
     for at, (fleet, rent) in enumerate(zip(world.company.fleets, rents, strict=True)):
-        leased = fleet.lease is not None and fleet.lease.kind != "reserved"
-        paid = fleet.lease.usd_per_gpu_hour if leased and fleet.lease is not None else 0.0
+        lease = fleet.lease
+        by_hour = lease is not None and lease.kind != "reserved"
+        paid = lease.usd_per_gpu_hour if lease is not None and by_hour else 0.0
         awake_gpu_h = sum(
             float(awake.sum()) * deployment.gpus_count * world.step_h
             for deployment, awake in zip(world.deployments, run.awake, strict=True)

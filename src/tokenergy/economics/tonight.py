@@ -84,7 +84,7 @@ def says(found: tuple[Option, ...], *, currency: str) -> Iterator[str]:
         yield (
             f"To {option.choice} {word} {abs(option.profit_usd_per_year):,.0f} {currency} a year, "
             f"makes {option.free_served_share:.0%} of what free users ask for today, and brings "
-            f"{option.conversions_usd_per_year:,.0f} in subscriptions to come, if they are worth "
+            f"{option.conversions_usd_per_year:z,.0f} in subscriptions to come, if they are worth "
             "what the file believes."
         )
     cash = max(found, key=lambda option: option.profit_usd_per_year)

@@ -5,6 +5,7 @@ and GPUs while awake. `allocation` spreads everything that is paid for. The diff
 line, `unused_capacity_usd`, never smeared over users.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -19,11 +20,11 @@ NOT_MATERIAL_SHARE = 0.10
 def annuity_share(*, wacc_share: float, life_y: float) -> float:
     """Return the capital recovery factor: what a dollar of capital costs per year, 1/y.
 
-    `w / (1 - (1 + w)^-n)`, and `1 / n` without interest.
+    `w / (1 - (1 + w)^-n)`, exact however small the interest, and `1 / n` without any.
     """
     if wacc_share == 0.0:
         return 1.0 / life_y
-    return float(wacc_share / (1.0 - (1.0 + wacc_share) ** -life_y))
+    return wacc_share / -math.expm1(-life_y * math.log1p(wacc_share))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

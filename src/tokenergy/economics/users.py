@@ -13,6 +13,7 @@ A tier's cost of a Mtok is its mean: a user whose hours are dearer than the tier
 apart.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal
@@ -265,14 +266,15 @@ def margins_of_users_usd(
 
 
 def _tier(users: Users | None, margin: TierMargin, seen_mtok: Sequence[float]) -> TierUsers:
-    observed = len(seen_mtok) if sum(seen_mtok) > 0.0 else None
+    seen = math.fsum(seen_mtok)  # exact, so that the order of the users changes no bit
+    observed = len(seen_mtok) if seen > 0.0 else None
     count = margin.users_count if margin.users_count is not None else observed
     mean = None if count is None else margin.served_mtok / (count * margin.months)
     source: Source | None = None
     tail: UsageDistribution | None = None
     if mean is not None and mean > 0.0:
         if observed is not None:
-            scale = mean * observed / sum(seen_mtok)
+            scale = mean * observed / seen
             source, tail = "ledger", Empirical(tuple(mtok * scale for mtok in seen_mtok))
         elif users is not None and users.top_tenth_share is not None:
             share = users.top_tenth_share
@@ -343,7 +345,7 @@ def _histogram(line: MarginLine, tail: UsageDistribution) -> tuple[MarginBin, ..
     flat, slope = line.flat_usd_per_user_month or 0.0, line.slope_usd_per_mtok
     if slope == 0.0:
         return (
-            MarginBin(low_usd_per_user_month=flat, high_usd_per_user_month=flat, users_share=1),
+            MarginBin(low_usd_per_user_month=flat, high_usd_per_user_month=flat, users_share=1.0),
         )
     start, end = tail.quantile_mtok(BINS_FROM_SHARE), tail.quantile_mtok(BINS_TO_SHARE)
     marks = {float(mark) for mark in np.linspace(start, end, BINS_COUNT - 1)}
