@@ -6,13 +6,16 @@ from tokenergy.api.earned import Earned
 from tokenergy.api.growing import Grown
 from tokenergy.api.simulating import Simulation
 
+ROUNDS_UP_SHARE = 0.9995
+"""From this part of a size on, three digits of what is below it would be 1e+03."""
+
 
 def answer(shown: Simulation, held: Earned, grown: Grown | None) -> Iterator[str]:
-    """Yield five lines of at most 80 characters; the panels say more of each."""
+    """Yield five lines of about 80 characters; the panels say more of each."""
     currency = str(shown.heading["currency"])
     yield _token(shown, held, currency)
     yield _margin(held, currency)
-    yield _growth(grown, currency)
+    yield growth_text(grown, currency)
     yield _levers(held)
     yield _dispatch(held)
 
@@ -32,24 +35,29 @@ def _token(shown: Simulation, held: Earned, currency: str) -> str:
 def _margin(held: Earned, currency: str) -> str:
     company = held.company
     word = "earned" if company.margin_usd >= 0.0 else "lost"
-    text = f"{currency} {_short(abs(company.margin_usd))} {word} on {_short(company.revenue_usd)}"
+    text = f"{currency} {short(abs(company.margin_usd))} {word} on {short(company.revenue_usd)}"
     lose = held.users.unprofitable_share
     if lose is None:
         return f"{text} revenue; which users lose money is not known."
     return f"{text} revenue; {lose:.0%} of users cost more than they bring."
 
 
-def _growth(grown: Grown | None, currency: str) -> str:
+def growth_text(grown: Grown | None, currency: str) -> str:
+    """Say what one more user does, on the capacity that stands and with more bought along."""
     if grown is None:
         return "No tier names its users, so nothing grows with them."
     scale, later = grown.today.today.scale, grown.following.scale
     costs, brings = scale.marginal_usd_per_user_year, scale.revenue_usd_per_user_year
     bought = later.marginal_usd_per_user_year
-    text = f"A user more brings {brings:.2f} {currency}/y, costs {costs:.2f}"
-    if costs > brings:
+    text = f"A user more brings {_each(brings)} {currency}/y, costs {_each(costs)}"
+    slope = grown.today.today.slope_usd_per_user_year
+    if slope < 0.0:
         return f"{text}: growth makes it worse."
-    text += f", {bought:.2f} with new GPUs"
-    return f"{text}: growth pays." if bought <= brings else f"{text}: it pays until full."
+    text += f", {_each(bought)} with new GPUs"
+    if slope == 0.0:
+        return f"{text}: no change."
+    along = grown.following.slope_usd_per_user_year >= 0.0
+    return f"{text}: growth pays." if along else f"{text}: it pays until full."
 
 
 def _levers(held: Earned) -> str:
@@ -78,9 +86,16 @@ def _dispatch(held: Earned) -> str:
     return f"{text}, {saved.regret_share:.2%} above clairvoyant."
 
 
-def _short(usd: float) -> str:
-    """Write an amount in three digits with its size."""
-    for size, name in ((1e9, " bn"), (1e6, " M"), (1e3, " k")):
-        if usd >= size:
+def short(usd: float) -> str:
+    """Write an amount of 0 or more in three digits with its size."""
+    for size, name in ((1e12, " tn"), (1e9, " bn"), (1e6, " M"), (1e3, " k")):
+        if usd >= ROUNDS_UP_SHARE * size:
             return f"{usd / size:.3g}{name}"
     return f"{usd:.3g}"
+
+
+def _each(usd: float) -> str:
+    """Write what one user comes to: in cents, from a hundred on in three digits."""
+    if abs(usd) < 1e2:
+        return f"{usd:z.2f}"
+    return f"{'-' if usd < 0.0 else ''}{short(abs(usd))}"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from tokenergy.api.opened import OpenCompany, Progress
 from tokenergy.api.table import to_html, to_polars
 from tokenergy.thesis.duel import duel as fought
-from tokenergy.thesis.duel_gap import Duel, DuelPath, GapParts
+from tokenergy.thesis.duel_gap import Duel, DuelPath, GapParts, Rule
 
 if TYPE_CHECKING:
     import polars as pl
@@ -97,17 +97,17 @@ def duel(own: OpenCompany, rival: OpenCompany, *, on_progress: Progress | None =
     )
 
 
-def _gap_line(where: str, path: DuelPath, rule: Any, currency: str) -> str:
+def _gap_line(where: str, path: DuelPath, rule: Rule, currency: str) -> str:
     closes = path.closes_month(rule)
     end = "the moat never closes" if closes is None else f"the moat closes in month {closes}"
     return (
-        f"{where} the margin gap is {path.before_usd(rule):,.0f} {currency} before the rival's "
-        f"megawatts arrive and {path.total_usd(rule) - path.before_usd(rule):,.0f} after; {end}."
+        f"{where} the margin gap is {path.before_usd(rule):z,.0f} {currency} before the rival's "
+        f"megawatts arrive and {path.total_usd(rule) - path.before_usd(rule):z,.0f} after; {end}."
     )
 
 
 def _parts_line(parts: GapParts, currency: str) -> str:
     return (
-        f"Of it {parts.megawatts_usd:,.0f} {currency} are from having megawatts, "
-        f"{parts.kwh_usd:,.0f} from cheaper kWh, {parts.interaction_usd:,.0f} from both together."
+        f"Of it {parts.megawatts_usd:z,.0f} {currency} are from having megawatts, "
+        f"{parts.kwh_usd:z,.0f} from cheaper kWh, {parts.interaction_usd:z,.0f} from both together."
     )

@@ -1,7 +1,7 @@
 """What a run earned: margins by tier and user, levers, savings with their band, exposures."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -81,8 +81,7 @@ class Savings:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the savings as a JSON-ready mapping."""
-        held = {name: getattr(self, name) for name in self.__dataclass_fields__}
-        return held | {"saving": None if self.saving is None else self.saving.to_dict()}
+        return asdict(self)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -196,7 +195,9 @@ class Earned:
         if held is None:
             return "Saving: no baseline was run, so none is told."
         text = f"Dispatch ({held.policy}) {held.saves_text()} against {held.baseline}"
-        if held.saving is not None and _whole(held.saving_usd) != "0":
+        if _whole(held.saving_usd) == "0":
+            return f"{text}; {held.left_text()}."
+        if held.saving is not None:
             low, high = _whole(held.saving.low_usd), _whole(held.saving.high_usd)
             text += f" (90 % band {low} to {high})"
         shares = ((held.of_cost_share, "its cost"), (held.of_full_share, "full cost"))
@@ -388,4 +389,4 @@ def _whole(usd: float) -> str:
 
 def _ends(lever: Lever) -> str:
     pair = (lever.low_change_share, lever.high_change_share)
-    return " / ".join("-" if share is None else f"{share:+.1%}" for share in pair)
+    return " / ".join("-" if share is None else f"{share:+z.1%}" for share in pair)

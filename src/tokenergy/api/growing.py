@@ -112,8 +112,8 @@ class Grown:
         costs, brings = scale.marginal_usd_per_user_year, scale.revenue_usd_per_user_year
         bought, money = later.marginal_usd_per_user_year, self.currency
         text = (
-            f"One more user costs {costs:,.2f} {money} a year ({bought:,.2f} if capacity is bought "
-            f"along) and brings {brings:,.2f}: {self._growth_word()}{self._turns_text()}"
+            f"One more user costs {costs:z,.2f} {money} a year ({bought:z,.2f} if capacity is "
+            f"bought along) and brings {brings:z,.2f}: {self._growth_word()}{self._turns_text()}"
         )
         served_share = self.today.today.books.served_share
         if served_share < NEARLY_ALL_SHARE:

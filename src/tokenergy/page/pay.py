@@ -7,15 +7,13 @@ from collections.abc import Sequence
 from html import escape
 from typing import Any
 
+from tokenergy.economics.reconcile import RESIDUAL_MOST_SHARE
 from tokenergy.page import pay_charts, pay_rows, pay_tables, users
 from tokenergy.page.data import ReportData
 from tokenergy.page.html import Section, figure, paragraph
 from tokenergy.page.number import cell, known, money, percent, significant
 from tokenergy.page.rows import Given, Row, unique
 from tokenergy.page.stated import stated
-
-RESIDUAL_MOST_SHARE = 0.001
-"""Above this share of the invoices nothing that is built on them can be trusted."""
 
 
 def pay_sections(data: ReportData) -> list[Section]:
