@@ -27,8 +27,9 @@ Made by `make docs` from the commands themselves; do not edit.
 {verbs}
 
 Every verb takes `--help`. Times carry their zone (`2026-03-02T18:00Z`). With `--json` a verb
-prints one JSON object whose keys carry units, and nothing else. Exit status: 0 done, 2 something
-in the input (all findings are printed), 3 a fault of ours.
+prints one JSON object whose keys carry units, and nothing else. Exit status: 0 done, 1 a claim does
+not hold (`thesis --strict`), 2 something in the input (all findings are printed), 3 a fault of
+ours.
 """
 TABLE = re.compile(r"(<!-- fields: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 PLAIN_TYPES = {"string": "text", "integer": "whole number", "number": "number", "boolean": "bool"}

@@ -112,7 +112,7 @@ def percent(share: float | None, decimals: int = 2) -> str:
     """Return a share as per cent; what lies far below zero is only told to be so."""
     if share is None:
         return "-"
-    return f"{share:.{decimals}%}" if share >= -1.0 else "< -100%"
+    return f"{share:z.{decimals}%}" if share >= -1.0 else "< -100%"
 
 
 def counted(number: int, noun: str) -> str:

@@ -14,7 +14,11 @@ def default_ledger(company: Path) -> Path:
 
 
 def usage_of(company: Path, named: Path | None) -> Path | None:
-    """Return the ledger to read users from: the one that was named, or the company's own."""
+    """Return the ledger to read users from: the one that was named, or the company's own, if any.
+
+    Raises:
+        InputError: if the named one is no file.
+    """
     if named is not None and named.is_dir():
         raise InputError(f"{named} is a folder: name the SQLite file of a ledger")
     if named is not None and not named.is_file():
@@ -50,7 +54,11 @@ def names(text: str | None) -> list[str] | None:
 
 @contextmanager
 def report_of(company: Path, out: Path | None) -> Iterator[Path]:
-    """Give the file of a report; where nobody named it, its folder is made, and kept if used."""
+    """Give the file of a report; where nobody named it, its folder is made, and kept if used.
+
+    Raises:
+        InputError: if the folder cannot be made.
+    """
     if out is not None:
         yield out
         return

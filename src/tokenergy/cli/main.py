@@ -85,7 +85,8 @@ Duel = Annotated[
     typer.Option(
         "--duel",
         metavar="OWN RIVAL",
-        help="Fight T13 between two company files that differ only in power, and nothing else.",
+        help="Fight the duel of T13 between two company files that differ only in power, instead "
+        "of running the claims.",
     ),
 ]
 
@@ -246,7 +247,7 @@ def report(
     out: Out = None,
     as_json: Json = False,
 ) -> None:
-    """Write one self-contained HTML file: balance, prices, scorecard, supply curve."""
+    """Write one self-contained HTML file: whether it pays, prices, balance, scorecard, supply."""
     from tokenergy.api import load
     from tokenergy.api import report as run
     from tokenergy.cli.progress import progress
@@ -269,7 +270,7 @@ def demo(
     ledger: Ledger = None,
     as_json: Json = False,
 ) -> None:
-    """Run check, price, simulate and report on one company, and say what matters."""
+    """Run check, price, simulate, economics and report on one company; say what matters."""
     from tokenergy.cli.demo import run
 
     with report_of(company, out) as target:
@@ -325,6 +326,11 @@ def thesis(
     from tokenergy.cli.progress import progress
 
     if duel is not None:
+        if only or strict or prices or zones or usd_per:
+            raise InputError(
+                "--duel runs no claim and reads no prices but those of its two files: leave out "
+                "--only, --strict, --prices, --zones and --usd-per"
+            )
         _duel(*duel, as_json=as_json)
         return
     with progress(quiet=as_json) as told:
@@ -362,8 +368,8 @@ def _duel(own: Path, rival: Path, *, as_json: bool) -> None:
 def main() -> None:
     """Run the command line; anticipated errors are told without a traceback.
 
-    Exit status: 0 done, 1 nobody reads the output, 2 something in the input, 3 a fault of ours,
-    130 stopped by Ctrl-C.
+    Exit status: 0 done, 1 nobody reads the output, or a claim does not hold and `--strict` was
+    given, 2 something in the input, 3 a fault of ours, 130 stopped by Ctrl-C.
     """
     try:
         app()

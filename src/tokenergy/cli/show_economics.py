@@ -2,13 +2,17 @@
 
 from collections.abc import Sequence
 
-from tokenergy.api.earned import Earned
+from tokenergy.api.earned import LEVER_SHARE, Earned
 from tokenergy.api.earning import Economics
 from tokenergy.cli.columns import console, decimals_for, figure, percent, put, say
 from tokenergy.cli.show import banner
 from tokenergy.economics.margin import TierMargin
+from tokenergy.economics.profit import ProfitPoint
+from tokenergy.economics.users import TierUsers
 
 ANSWER = "Does it pay?"
+EVERY_MONTHS = 6
+"""Months from one row of the path of growth to the next."""
 
 
 def economics(result: Economics) -> None:
@@ -19,11 +23,17 @@ def economics(result: Economics) -> None:
         _waterfall, _unit_cost, _users, _scale, _growth, _levers, _bills, _savings, _unused, _risk,
         _presets,
     ):  # fmt: skip
+        if panel is _growth and (result.grown is None or result.grown.path is None):
+            continue
+        if panel is _presets and not result.presets:
+            continue
         console.print()
         panel(result)
-    if result.findings:
+    said = {(warning["code"], warning["path"]) for warning in result.heading["warnings"]}
+    left = [each for each in result.findings if (each.code, each.path) not in said]
+    if left:
         console.print()
-    for finding in result.findings:
+    for finding in left:
         say(f"{finding.severity} {finding.code} {finding.path}: {finding.reason}", style="yellow")
 
 
@@ -96,8 +106,18 @@ def _unit_cost(result: Economics) -> None:
         left=("tier",),
         right=("served Mtok", "full", "usage", "marginal", "price", "USD/request (usage)"),
     )
-    say("full: all that is paid, over the tokens; usage: what they used; marginal: one more")
+    say(
+        "full: all that is paid, over the tokens; usage: what they used, and in `all` staff and "
+        "what is fixed for a tier besides; marginal: one more"
+    )
     say(held.cost_line(result.simulation))
+    low = sum(tier.full_margin_low_usd for tier in held.tiers)
+    high = sum(tier.full_margin_high_usd for tier in held.tiers)
+    if high > low:
+        say(
+            f"With joules where measurements lie (5th to 95th percentile) the tiers' margins come "
+            f"to {_money(low)} to {_money(high)} USD"
+        )
 
 
 def _per_request(tier: TierMargin) -> str:
@@ -123,7 +143,7 @@ def _users(result: Economics) -> None:
         rows.append(
             [
                 tier.tier,
-                tier.source or "not known",
+                _source(tier),
                 f"{tier.users_count:,}",
                 figure(tier.mean_mtok_per_user_month, 4),
                 figure(line.break_even_mtok_per_user_month, 4),
@@ -144,7 +164,36 @@ def _users(result: Economics) -> None:
             "their loss USD",
         ),
     )  # fmt: skip
+    say("break-even: Mtok a month at which a user brings what those tokens use")
     say(result.earned.users_line(result.simulation))
+    if result.earned.break_even is not None:
+        say(f"A month by what tokens use, capital in it: {result.earned.break_even.sentence}")
+    for margin in result.earned.tiers:
+        if (text := _lifetime(margin)) is not None:
+            say(text)
+
+
+def _source(tier: TierUsers) -> str:
+    """Say where the usage of a tier's users is from, and how many of them were seen."""
+    if tier.source != "ledger":
+        return tier.source or "not known"
+    return f"ledger ({tier.observed_count:,} seen)"
+
+
+def _lifetime(tier: TierMargin) -> str | None:
+    """Say what a user is worth, and what winning one costs; None where the file states neither."""
+    month, worth = tier.contribution_usd_per_user_month, tier.lifetime_usd_per_user
+    won, ratio = tier.acquisition_usd_per_user, tier.lifetime_over_acquisition_ratio
+    if month is None or (worth is None and won is None):
+        return None
+    text = f"{tier.tier}: a user contributes {month:,.2f} USD a month at the margin"
+    if worth is not None:
+        text += f", {worth:,.2f} before it leaves ({tier.churn_per_month:.1%} a month do)"
+    if won is not None:
+        text += f"; winning one costs {won:,.2f}"
+        months = tier.payback_months
+        text += ", never paid back" if months is None else f", paid back in {months:.1f} months"
+    return f"{text}." if ratio is None else f"{text}: lifetime value is {ratio:.1f} times that."
 
 
 def _scale(result: Economics) -> None:
@@ -156,34 +205,46 @@ def _scale(result: Economics) -> None:
     today, limited = grown.today, grown.restrained
     rows = []
     for at, point in enumerate(today.points):
-        row = [
-            figure(point.books.users_count, 0),
-            _money(point.books.profit_usd_per_year),
-            figure(point.slope_usd_per_user_year, 2),
-            percent(point.books.served_share, 1),
-        ]
+        row = [figure(point.books.users_count, 0), *_curve_cells(point)]
         if limited is not None:
-            other = limited.points[at]
-            row += [
-                _money(other.books.profit_usd_per_year),
-                figure(other.slope_usd_per_user_year, 2),
-                percent(other.books.served_share, 1),
-                _money(other.books.lost_value_usd_per_year),
-            ]
+            row += _curve_cells(limited.points[at])
         rows.append(row)
-    right = ["profit/year", "next user", "served"]
+    right = ["profit", "next user", "served", "to come"]
     if limited is not None:
-        right += ["restrained/year", "next user", "served", "value lost/year"]
+        right += ["restrained", "next user", "served", "to come"]
     put(
-        "4  Profit against users on the capacity that stands, USD",
+        "4  Profit against users on the capacity that stands, thousand USD a year",
         rows,
         left=("users",),
         right=right,
     )
-    say("next user: what one more user adds to the profit of a year; served: of what is asked for")
+    say("next user: USD that one more user adds to the profit of a year; served: of what is asked")
+    if any(point.books.conversions_usd_per_year for point in today.points):
+        say("to come: subscriptions that free work is believed to bring; no cash, in no profit")
+    if limited is not None:
+        stay, of = limited.today.books.users_count, today.today.books.users_count
+        if stay < of:
+            say(
+                f"restrained: the same row once some have left; of {of:,.0f} users {stay:,.0f} stay"
+            )
+    say(today.basis)
     say(grown.line())
     for line in grown.says():
         say(line)
+
+
+def _curve_cells(point: ProfitPoint) -> list[str]:
+    books = point.books
+    return [
+        _thousands(books.profit_usd_per_year),
+        figure(point.slope_usd_per_user_year, 2),
+        percent(books.served_share, 1),
+        _thousands(books.conversions_usd_per_year),
+    ]
+
+
+def _thousands(usd: float) -> str:
+    return figure(usd / 1e3, 0 if abs(usd) >= 1e5 else 1)
 
 
 def _growth(result: Economics) -> None:
@@ -192,6 +253,8 @@ def _growth(result: Economics) -> None:
     if grown is None or grown.path is None:
         return
     path = grown.path
+    prices = [point.price_ratio for point in path.points]
+    tokens = [point.tokens_ratio for point in path.points]
     put(
         "   Along the path of growth",
         [
@@ -199,6 +262,8 @@ def _growth(result: Economics) -> None:
                 f"{point.month:g}",
                 figure(point.users_count, 0),
                 f"{point.capacity_ratio:.2f}",
+                f"{point.price_ratio:.2f}" if min(prices) < max(prices) else "-",
+                f"{point.tokens_ratio:.2f}" if min(tokens) < max(tokens) else "-",
                 _money(point.profit_usd_per_month),
                 _money(point.cumulative_usd),
                 percent(1.0 - point.unserved_share, 1),
@@ -206,19 +271,27 @@ def _growth(result: Economics) -> None:
                 percent(point.gpus_bound_share, 0),
             ]
             for point in path.points
-            if point.month % 6 == 0
+            if point.month % EVERY_MONTHS == 0 or point is path.points[-1]
         ],
         left=("month",),
-        right=("users", "capacity x", "USD/month", "since start", "served", "MW bind", "GPUs bind"),
-    )
+        right=(
+            "users", "capacity x", "price x", "tokens x", "USD/month", "since start", "served",
+            "MW bind", "GPUs bind",
+        ),
+    )  # fmt: skip
+    say("x: times today's; MW bind: of the site-hours; GPUs bind: of the fleet-hours")
     for line in path.says():
         say(line)
 
 
 def _levers(result: Economics) -> None:
     """Panel 5: the tornado."""
+    if not result.earned.levers:
+        say(f"5  {result.earned.levers_line()}")
+        return
+    moved = f"{100.0 * LEVER_SHARE:g} %"
     put(
-        "5  Levers on the full cost of a Mtok (token price: on the margin), each by 50 %",
+        f"5  Levers on the full cost of a Mtok (token price: on the margin), each by {moved}",
         [
             [
                 lever.name.replace("_", " ") + (" (capped)" if lever.capped else ""),
@@ -228,13 +301,13 @@ def _levers(result: Economics) -> None:
             for lever in result.earned.levers
         ],
         left=("lever",),
-        right=("-50 %", "+50 %"),
+        right=(f"-{moved}", f"+{moved}"),
     )
     say(result.earned.levers_line())
 
 
 def _signed(share: float | None) -> str:
-    return "-" if share is None else f"{share:+.1%}"
+    return "-" if share is None else f"{share:+z.1%}"
 
 
 def _bills(result: Economics) -> None:
@@ -286,6 +359,13 @@ def _risk(result: Economics) -> None:
         rows,
         left=("exposure",),
         right=("USD",),
+    )
+    say(
+        "Hedge ratio: contracted MWh over the load; P10 and P90: one horizon in ten costs less, "
+        "one in ten more. volume: contracts at their price, the rest at the price above, the mean "
+        "of the horizon; price: the rest where a site departs from it; shape: the rest in hours "
+        "that are usually dear; covariance: the rest when power is dearer than usual; basis: the "
+        "price at the site against that of its zone."
     )
 
 
