@@ -6,15 +6,13 @@ import numpy as np
 import pytest
 from thesis.duelling import MONTH_H, grid, plant
 
-from tokenergy.files.presets import load_ranges
 from tokenergy.thesis.duel import duel
-from tokenergy.thesis.duel_draws import DRAWN, unit_costs
+from tokenergy.thesis.duel_draws import unit_costs
 from tokenergy.thesis.duel_told import (
     cheapest_grid_usd_per_mwh,
     duel_says,
     swing_figures,
     unused_plant_usd,
-    unverified,
 )
 
 DRAWS = {
@@ -73,10 +71,3 @@ def test_swings_tell_both_costs_of_the_last_month_of_waiting() -> None:
     figures = swing_figures(path)
     assert figures["waiting_rival_usd_per_mtok"] < figures["waiting_own_usd_per_mtok"]
     assert figures["waiting_own_usd_per_mtok"] == path.months[0].own.full_usd_per_mtok
-
-
-def test_ranges_that_nobody_verified_are_named() -> None:
-    found = unverified(load_ranges(), DRAWN)
-    assert found[0]["code"] == "PRESET_UNVERIFIED"
-    assert "own_usd_per_mwh" in found[0]["value"]
-    assert unverified(load_ranges(), ("facility_usd_per_kw",)) == ()

@@ -22,7 +22,6 @@ from tokenergy.thesis.three_company import FIXED_MW, OUTPUT_TOKENS, PLACES, PUE,
 from tokenergy.thesis.three_sites import (
     bound_hours,
     findings_of,
-    log_uniform,
     mw_rent_usd_per_mwh,
     scene_of,
     spread_starts,
@@ -180,16 +179,6 @@ def test_a_digest_tells_every_series_apart(scene):
 def test_prices_that_cannot_be_scaled_are_refused():
     with pytest.raises(InputError, match="US-CAL-CISO 0"):
         scene_of(inputs_of(1.0, 0.0, 1.0)).mean_usd_per_mwh()
-
-
-def test_log_uniform_draws_are_even_in_the_logarithm():
-    """Mean of the logarithm: the middle, within 3 standard errors of (b - a) / sqrt(12 n)."""
-    held = load_ranges()["usd_per_mwh"]
-    drawn = np.log(log_uniform(np.random.default_rng(0), held, (4_000,)))
-    low, high = math.log(held.low_quantity), math.log(held.high_quantity)
-    assert low <= drawn.min() and drawn.max() <= high
-    error = (high - low) / math.sqrt(12 * 4_000)
-    assert drawn.mean() == pytest.approx((low + high) / 2.0, abs=3.0 * error)
 
 
 def test_rent_stands_only_where_the_limit_binds(scene):

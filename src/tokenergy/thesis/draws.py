@@ -16,28 +16,30 @@ LOG_RATIO: Final = 3.0
 
 
 def between(
-    random: np.random.Generator, *, low_quantity: float, high_quantity: float, count: int
+    random: np.random.Generator,
+    *,
+    low_quantity: float,
+    high_quantity: float,
+    count: int | tuple[int, ...],
 ) -> FloatArray:
     """Return draws between two ends: uniform, in the logarithm where they lie far apart."""
     if high_quantity > LOG_RATIO * low_quantity > 0.0:
         low, high = math.log(low_quantity), math.log(high_quantity)
         return np.asarray(np.exp(random.uniform(low, high, count)))
-    return random.uniform(low_quantity, high_quantity, count)
+    return np.asarray(random.uniform(low_quantity, high_quantity, count))
+
+
+def within(random: np.random.Generator, held: Range, *, count: int | tuple[int, ...]) -> FloatArray:
+    """Return draws of one range [count]."""
+    low, high = held.low_quantity, held.high_quantity
+    return between(random, low_quantity=low, high_quantity=high, count=count)
 
 
 def drawn(
     random: np.random.Generator, ranges: Mapping[str, Range], names: Sequence[str], *, count: int
 ) -> dict[str, FloatArray]:
     """Return draws of the named ranges [count], in the order of the names."""
-    return {
-        name: between(
-            random,
-            low_quantity=ranges[name].low_quantity,
-            high_quantity=ranges[name].high_quantity,
-            count=count,
-        )
-        for name in names
-    }
+    return {name: within(random, ranges[name], count=count) for name in names}
 
 
 def unverified(ranges: Mapping[str, Range], names: Sequence[str]) -> tuple[Mapping[str, Any], ...]:

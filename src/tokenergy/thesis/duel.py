@@ -16,6 +16,7 @@ from tokenergy.company.company import Company
 from tokenergy.dispatch.world import World
 from tokenergy.economics.unit_cost import capital_rent
 from tokenergy.errors import InputError
+from tokenergy.thesis.draws import unverified
 from tokenergy.thesis.duel_books import (
     OWN_USD_PER_MWH,
     PLANT_MW,
@@ -32,7 +33,6 @@ from tokenergy.thesis.duel_told import (
     duel_says,
     swing_figures,
     unused_plant_usd,
-    unverified,
 )
 from tokenergy.thesis.inputs import ThesisInputs
 from tokenergy.thesis.result import Result, Told, hash_of, verdict_of

@@ -15,6 +15,7 @@ import numpy as np
 from tokenergy.company.company import Company
 from tokenergy.company.preset import Range
 from tokenergy.economics.unit_cost import annuity_share
+from tokenergy.thesis.draws import drawn
 from tokenergy.thesis.duel_gap import DuelPath
 from tokenergy.thesis.duel_month import PARTS_COUNT, growth_of
 from tokenergy.thesis.inputs import FloatArray
@@ -31,8 +32,6 @@ DRAWN: Final = (
     "token_price_usd_per_mtok",
 )
 """Sourced ranges that the draws are taken from."""
-LOG_RATIO: Final = 3.0
-"""A range whose ends lie further apart than this is drawn uniform in its logarithm."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -108,14 +107,7 @@ def unit_costs(path: DuelPath) -> UnitCosts:
 def drawn_terms(ranges: Mapping[str, Range], *, seed: int, count: int) -> Terms:
     """Draw each term apart from the others: uniform, or in the logarithm where it spans more."""
     random = np.random.default_rng([seed, 13])
-    columns = {}
-    for name in DRAWN:
-        low, high = ranges[name].low_quantity, ranges[name].high_quantity
-        if high > LOG_RATIO * low > 0.0:
-            columns[name] = np.exp(random.uniform(np.log(low), np.log(high), count))
-        else:
-            columns[name] = random.uniform(low, high, count)
-    return Terms(**columns)
+    return Terms(**drawn(random, ranges, DRAWN, count=count))
 
 
 def stated_terms(company: Company, costs: UnitCosts, *, delay_months: float) -> Terms:

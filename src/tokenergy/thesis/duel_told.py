@@ -1,10 +1,8 @@
 """What a duel says, in words and beside it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Final
 
-from tokenergy.company.finding import Finding
-from tokenergy.company.preset import VERIFIED, Range
 from tokenergy.thesis.duel_draws import UnitCosts
 from tokenergy.thesis.duel_gap import Duel, DuelPath
 from tokenergy.units import H_PER_MONTH
@@ -75,24 +73,6 @@ def duel_says(
         f"cost is above 0 in every month of waiting in {draws['cost_every_month_share']:.1%}, at "
         f"the token price drawn it is so in sum in {draws['stated_total_share']:.1%}, and "
         f"megawatts outweigh kWh in {draws['megawatts_decide_share']:.1%}."
-    )
-
-
-def unverified(ranges: Mapping[str, Range], names: Sequence[str]) -> tuple[Mapping[str, Any], ...]:
-    """Say which of the ranges nobody has verified."""
-    found = [name for name in names if ranges[name].status not in VERIFIED]
-    if not found:
-        return ()
-    return (
-        Finding(
-            code="PRESET_UNVERIFIED",
-            path="catalogue.ranges",
-            value=", ".join(found),
-            limit=", ".join(VERIFIED),
-            severity="warning",
-            reason="nobody has verified these ranges, and the draws stand on them",
-            remedy="Read their sources before quoting the shares",
-        ).to_dict(),
     )
 
 

@@ -79,14 +79,3 @@ def run_one(id: str, inputs: ThesisInputs, heard: Heard | None = None) -> Result
         raise UnexpectedError(f"experiment {id} returned a result of {result.id}")
     told(1, 1)
     return result
-
-
-def run_all(
-    inputs: ThesisInputs, only: Sequence[str] = (), told: Heard | None = None
-) -> tuple[Result, ...]:
-    """Run the experiments one after the other; the same inputs give the same numbers.
-
-    Raises:
-        UnknownName: for ids that nobody knows.
-    """
-    return tuple(run_one(id, inputs, told) for id in chosen(only))

@@ -18,8 +18,9 @@ from tokenergy.company.preset import Range
 from tokenergy.dispatch.solve import WindowModel
 from tokenergy.dispatch.window import Window, true_window
 from tokenergy.dispatch.world import FloatArray, State, World
+from tokenergy.thesis.draws import within
 from tokenergy.thesis.three_company import FIXED_MW, PUE, SITES_COUNT, Layout, Terms
-from tokenergy.thesis.three_sites import Scene, log_uniform, warm
+from tokenergy.thesis.three_sites import Scene, warm
 from tokenergy.units import MS_PER_S
 
 DAY_H: Final = 24
@@ -114,10 +115,9 @@ def drawn(
     mean = scene.mean_usd_per_mwh()
     dice = np.random.default_rng([seed, 7])
     day = dice.integers(0, scene.hours_count // DAY_H, size=count)
-    level = log_uniform(dice, ranges["usd_per_mwh"], (count, SITES_COUNT))
-    load = ranges["utilisation_share"]
-    used = dice.uniform(load.low_quantity, load.high_quantity, size=count)
-    worth = log_uniform(dice, ranges["token_price_usd_per_mtok"], (count,))
+    level = within(dice, ranges["usd_per_mwh"], count=(count, SITES_COUNT))
+    used = within(dice, ranges["utilisation_share"], count=count)
+    worth = within(dice, ranges["token_price_usd_per_mtok"], count=count)
     room_ms = dice.uniform(*NETWORK_ROOM_MS, size=count)
     alone = [_Held.of(scene, scene.gathered(layout, at), terms) for at in range(SITES_COUNT)]
     spread: dict[tuple[bool, ...], _Held] = {}

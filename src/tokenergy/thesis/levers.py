@@ -20,8 +20,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from tokenergy.company.finding import Finding
-from tokenergy.company.preset import VERIFIED, Range
+from tokenergy.company.preset import Range
 from tokenergy.economics.gpu_cost import Basis, GpuCost
 from tokenergy.economics.levers import (
     POWER_PRICE,
@@ -36,6 +35,7 @@ from tokenergy.economics.levers import (
     tornado,
     weaker_count,
 )
+from tokenergy.thesis.draws import drawn, unverified
 from tokenergy.thesis.inputs import ThesisInputs
 from tokenergy.thesis.result import Result, Told, hash_of, verdict_of
 from tokenergy.thesis.thresholds import DRAWS_COUNT, LEVER_SHARE, MW_BOUND_SHARE
@@ -48,11 +48,9 @@ PER_MW: Final = (THROUGHPUT, WATTS, MEGAWATTS)
 NEEDED_MW: Final = 100.0
 """Nameplate at the meter that all demand would need: only sets the size of the figures."""
 
-LOG_RATIO: Final = 3.0
-"""A range whose ends lie further apart than this is drawn uniform in its logarithm."""
-
 GPU_NAMES: Final = tuple(field.name for field in fields(GpuCost))
 PRICE_NAME: Final = "token_price_usd_per_mtok"
+DRAWN: Final = (*GPU_NAMES, PRICE_NAME)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,8 +152,7 @@ def run(inputs: ThesisInputs, told: Told | None = None) -> Result:
     bound = bound_at(gpu, price_usd_per_mtok=price)
     contribution, margin = bound_levers(bound), bound_levers(bound, after_capital=True)
     last, first = price_is_last(free), per_mw_is_first(bound)
-    drawn = _drawn(inputs)
-    held = _held(drawn, told)
+    held = _held(_drawn(inputs), told)
     return Result(
         id="T4",
         claim="cost per token is won by energy: by access to it, not by its price",
@@ -173,7 +170,7 @@ def run(inputs: ThesisInputs, told: Told | None = None) -> Result:
         draws_count=DRAWS_COUNT,
         inputs_hash=hash_of(
             {
-                "ranges": {name: asdict(inputs.ranges[name]) for name in (*GPU_NAMES, PRICE_NAME)},
+                "ranges": {name: asdict(inputs.ranges[name]) for name in DRAWN},
                 "seed": inputs.seed,
             }
         ),
@@ -194,7 +191,7 @@ def run(inputs: ThesisInputs, told: Told | None = None) -> Result:
             "rent": _rent(gpu, price),
             "draws": held,
         },
-        findings=_unverified(inputs.ranges),
+        findings=unverified(inputs.ranges, DRAWN),
     )
 
 
@@ -206,25 +203,19 @@ def _base(ranges: Mapping[str, Range]) -> tuple[GpuCost, float]:
 def _drawn(inputs: ThesisInputs) -> tuple[tuple[GpuCost, float], ...]:
     """Return GPUs and token prices, each input drawn apart from the others."""
     random = np.random.default_rng([inputs.seed, 4])
-    columns = {}
-    for name in (*GPU_NAMES, PRICE_NAME):
-        held = inputs.ranges[name]
-        low, high = held.low_quantity, held.high_quantity
-        if high > LOG_RATIO * low > 0.0:
-            columns[name] = np.exp(random.uniform(np.log(low), np.log(high), DRAWS_COUNT)).tolist()
-        else:
-            columns[name] = random.uniform(low, high, DRAWS_COUNT).tolist()
+    values = drawn(random, inputs.ranges, DRAWN, count=DRAWS_COUNT)
+    columns = {name: column.tolist() for name, column in values.items()}
     prices = columns.pop(PRICE_NAME)
     rows = zip(*columns.values(), strict=True)
     gpus = (GpuCost(**dict(zip(columns, row, strict=True))) for row in rows)
     return tuple(zip(gpus, prices, strict=True))
 
 
-def _held(drawn: tuple[tuple[GpuCost, float], ...], told: Told | None) -> dict[str, Any]:
+def _held(cases: tuple[tuple[GpuCost, float], ...], told: Told | None) -> dict[str, Any]:
     """Return in how many draws each half holds, and what the price of power outdoes."""
     last, first, first_after = [], [], []
     outdone: dict[str, int] = {}
-    for done, (gpu, price) in enumerate(drawn):
+    for done, (gpu, price) in enumerate(cases):
         free = gpu_levers(gpu, move_share=LEVER_SHARE)
         bound = bound_at(gpu, price_usd_per_mtok=price)
         last.append(price_is_last(free))
@@ -234,8 +225,8 @@ def _held(drawn: tuple[tuple[GpuCost, float], ...], told: Told | None) -> dict[s
             beaten = stronger_count(free, each.name) > stronger_count(free, POWER_PRICE)
             outdone[each.name] = outdone.get(each.name, 0) + beaten
         if told is not None:
-            told(done + 1, len(drawn))
-    kwh = np.array([gpu.kwh_share for gpu, _ in drawn])
+            told(done + 1, len(cases))
+    kwh = np.array([gpu.kwh_share for gpu, _ in cases])
     where = np.array(last)
     return {
         "both_share": float(np.mean(where & np.array(first))),
@@ -243,7 +234,7 @@ def _held(drawn: tuple[tuple[GpuCost, float], ...], told: Told | None) -> dict[s
         "bound_share": float(np.mean(first)),
         "bound_after_capital_share": float(np.mean(first_after)),
         "price_outdoes_share": {
-            name: count / len(drawn) for name, count in sorted(outdone.items()) if count
+            name: count / len(cases) for name, count in sorted(outdone.items()) if count
         },
         "kwh_share_p5": float(np.quantile(kwh, 0.05)),
         "kwh_share_p50": float(np.quantile(kwh, 0.5)),
@@ -278,24 +269,6 @@ def _rent(gpu: GpuCost, price_usd_per_mtok: float) -> dict[str, float]:
             rent = gpu.rent_usd_per_mwh(margin_usd_per_mtok=margin, basis=basis)
             told[f"{basis}{name}_usd_per_mwh"] = rent
     return told
-
-
-def _unverified(ranges: Mapping[str, Range]) -> tuple[Mapping[str, Any], ...]:
-    """Say which of the ranges nobody has verified."""
-    names = [name for name in (*GPU_NAMES, PRICE_NAME) if ranges[name].status not in VERIFIED]
-    if not names:
-        return ()
-    return (
-        Finding(
-            code="PRESET_UNVERIFIED",
-            path="catalogue.ranges",
-            value=", ".join(names),
-            limit=", ".join(VERIFIED),
-            severity="warning",
-            reason="nobody has verified these ranges, and the experiment stands on them",
-            remedy="Read their sources before quoting the figures",
-        ).to_dict(),
-    )
 
 
 def _says(

@@ -18,11 +18,11 @@ from tokenergy.company.preset import Range
 from tokenergy.dispatch.solve import WindowModel
 from tokenergy.dispatch.window import Window, true_window
 from tokenergy.dispatch.world import FloatArray
+from tokenergy.thesis.draws import within
 from tokenergy.thesis.three_company import SITES_COUNT, Terms
 from tokenergy.thesis.three_sites import (
     Scene,
     bound_hours,
-    log_uniform,
     mw_rent_usd_per_mwh,
     warm,
 )
@@ -74,8 +74,8 @@ def drawn(
     """
     dice = np.random.default_rng([seed, 50])
     day = dice.integers(0, scene.hours_count // DAY_H, size=count)
-    level = log_uniform(dice, ranges["usd_per_mwh"], (count,))
-    worth = log_uniform(dice, ranges["token_price_usd_per_mtok"], (count,))
+    level = within(dice, ranges["usd_per_mwh"], count=count)
+    worth = within(dice, ranges["token_price_usd_per_mtok"], count=count)
     cut, room, batch = (dice.uniform(*ends, size=count) for ends in OWN_RANGES.values())
     hours = scene.hours_count - scene.hours_count % DAY_H
     layout = scene.three(GPUS_COUNT)

@@ -16,7 +16,6 @@ import numpy as np
 from tokenergy.company.catalogue import Catalogue
 from tokenergy.company.finding import Finding
 from tokenergy.company.inputs import Inputs
-from tokenergy.company.preset import Range
 from tokenergy.dispatch.build import build_world
 from tokenergy.dispatch.solve import Optimum
 from tokenergy.dispatch.world import BoolArray, FloatArray, State, World
@@ -300,12 +299,6 @@ def _requests_per_s(prices: HourlyPrices, *, seed: int) -> dict[str, FloatArray]
     mean = SITES_COUNT * REQUESTS_PER_S * BATCH_SHARE / (1.0 - BATCH_SHARE)
     asked[names[-1]] = np.full(prices.hours_count, mean)
     return asked
-
-
-def log_uniform(dice: np.random.Generator, held: Range, size: tuple[int, ...]) -> FloatArray:
-    """Draw evenly in the logarithm: for ranges that span more than a factor of three."""
-    low, high = np.log(held.low_quantity), np.log(held.high_quantity)
-    return np.asarray(np.exp(dice.uniform(low, high, size=size)))
 
 
 def bound_hours(optimum: Optimum, place: int) -> BoolArray:
