@@ -247,3 +247,17 @@ def test_the_demo_ends_with_the_answer_in_five_lines(inside) -> None:
 
 def test_twice_is_byte_identical(inside) -> None:
     assert inside("economics", SMALL, "--json").out == inside("economics", SMALL, "--json").out
+
+
+def test_a_preset_that_nobody_checked_is_refused_unless_it_is_asked_for(inside, tmp_path) -> None:
+    file = tmp_path / "rumour.yaml"
+    text = SMALL.read_text(encoding="utf-8")
+    file.write_text(f"{text}\npresets: [chatgpt_prompt]\n", encoding="utf-8")
+    refused = inside("economics", file)
+    assert (refused.status, refused.out) == (2, "")
+    assert "PRESET_UNVERIFIED" in refused.err
+    assert "economics --allow-unverified" in refused.err
+    shown = inside("economics", file, "--allow-unverified")
+    assert (shown.status, shown.err) == (0, "")
+    assert "chatgpt_prompt.wh_per_prompt" in shown.out
+    assert "warning PRESET_UNVERIFIED" in shown.out

@@ -57,6 +57,14 @@ def test_the_json_has_the_keys_of_the_issue_and_is_the_same_again(inside) -> Non
     assert inside("thesis", "--only", "T1,T12,T14", "--json").out == done.out
 
 
+@pytest.mark.parametrize("text", ["", ",", " , "])
+@pytest.mark.parametrize("option", ["--only", "--zones"])
+def test_an_option_that_names_nothing_is_not_left_out(inside, option: str, text: str) -> None:
+    done = inside("thesis", option, text)
+    assert (done.status, done.out) == (2, "")
+    assert f"{option} {text!r} names nothing" in done.err
+
+
 def test_a_no_is_an_answer_unless_strict(inside) -> None:
     assert inside("thesis", "--only", "T14").status == 0
     assert inside("thesis", "--only", "T14", "--strict").status == 1

@@ -197,6 +197,17 @@ def test_what_no_price_table_is(tmp_path: Path, make: object, code: str) -> None
     assert set(codes(refused)) == {code}
 
 
+def test_a_name_that_stands_three_times_is_no_three_zones(tmp_path: Path) -> None:
+    file = write(tmp_path / "p.csv", prices())
+    text = file.read_text(encoding="utf-8").replace("US-B", "US-A").replace("US-C", "US-A")
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(FindingsError) as refused:
+        read_hourly_prices(file)
+    (finding,) = (f for f in refused.value.findings if f.code == "DUPLICATE_NAME")
+    assert (finding.path, finding.value) == ("prices.US-A", "US-A")
+    assert "p.csv has 3 columns called 'US-A'" in finding.reason
+
+
 def test_a_column_of_stamps_by_another_name_is_told_how_to_mend(tmp_path: Path) -> None:
     with pytest.raises(FindingsError, match="the name 'utc'"):
         read_hourly_prices(write(tmp_path / "p.csv", prices(), time="hour"))

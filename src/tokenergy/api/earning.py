@@ -105,7 +105,6 @@ def economics(
     simulation: Simulation | None = None,
     split: bool = False,
     usage_ledger: str | Path | None = None,
-    allow_unverified: bool = False,
     on_progress: Progress | None = None,
 ) -> Economics:
     """Answer whether a company pays, and what would change that.
@@ -117,7 +116,6 @@ def economics(
         split: also split the saving by geography, hour, deferral and storage.
         usage_ledger: a ledger whose requests tell tokens by user; without it, or where it holds
             none, the tails that the file states stand in.
-        allow_unverified: whether presets of status `to_be_verified` may be shown.
         on_progress: told of what is done.
 
     Raises:
@@ -130,7 +128,7 @@ def economics(
         load_presets(),
         company.company.presets,
         at=horizon.start,
-        allow_unverified=allow_unverified,
+        allow_unverified=company.allow_unverified,
     )
     if errors := [finding for finding in told if finding.severity == "error"]:
         raise FindingsError(errors)

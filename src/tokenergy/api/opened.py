@@ -40,6 +40,7 @@ class OpenCompany:
         inputs: its series on the horizon's grid.
         catalogue: models and accelerators.
         warnings: findings that do not stop a run.
+        allow_unverified: whether presets may be shown that nobody has checked at their source.
     """
 
     path: Path
@@ -47,6 +48,7 @@ class OpenCompany:
     inputs: Inputs
     catalogue: Catalogue
     warnings: tuple[Finding, ...]
+    allow_unverified: bool = False
 
     @cached_property
     def world(self) -> World:
@@ -96,6 +98,7 @@ def load(
     start: datetime | None = None,
     days: float | None = None,
     seed: int | None = None,
+    allow_unverified: bool = False,
 ) -> OpenCompany:
     """Open a company file, read its series and check everything.
 
@@ -104,15 +107,21 @@ def load(
         start: another start of the horizon than the file's (aware).
         days: another length of the horizon than the file's.
         seed: another seed of the synthetic series than the file's.
+        allow_unverified: whether presets may be named that nobody has checked at their source.
 
     Raises:
         FindingsError: with every finding of severity error, all at once.
     """
     company, inputs, catalogue, warnings = company_file.load(
-        path, start=start, days=days, seed=seed
+        path, start=start, days=days, seed=seed, allow_unverified=allow_unverified
     )
     opened = OpenCompany(
-        path=Path(path), company=company, inputs=inputs, catalogue=catalogue, warnings=warnings
+        path=Path(path),
+        company=company,
+        inputs=inputs,
+        catalogue=catalogue,
+        warnings=warnings,
+        allow_unverified=allow_unverified,
     )
     unbounded = market_findings(opened.world)
     if unbounded:

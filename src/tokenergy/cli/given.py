@@ -52,6 +52,18 @@ def names(text: str | None) -> list[str] | None:
     return None if text is None else [name.strip() for name in text.split(",") if name.strip()]
 
 
+def some_names(text: str | None, option: str) -> list[str] | None:
+    """Return the names of a comma-separated list that an option was given.
+
+    Raises:
+        InputError: if it was given and names nothing: that is not the same as leaving it out.
+    """
+    found = names(text)
+    if found is not None and not found:
+        raise InputError(f"{option} {text!r} names nothing: name one or more, or leave it out")
+    return found
+
+
 @contextmanager
 def report_of(company: Path, out: Path | None) -> Iterator[Path]:
     """Give the file of a report; where nobody named it, its folder is made, and kept if used.

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from tokenergy.cli.given import default_ledger, moment, names, report_of, usage_of
+from tokenergy.cli.given import default_ledger, moment, names, report_of, some_names, usage_of
 from tokenergy.cli.told import leave_now, print_json, tell, write
 from tokenergy.errors import InputError, TokenergyError
 
@@ -223,13 +223,12 @@ def economics(
     from tokenergy.cli import show_economics
     from tokenergy.cli.progress import progress
 
-    opened = load(company, start=moment(start), days=days)
+    opened = load(company, start=moment(start), days=days, allow_unverified=allow_unverified)
     with progress(quiet=as_json) as told:
         result = run(
             opened,
             split=split,
             usage_ledger=usage_of(company, ledger),
-            allow_unverified=allow_unverified,
             on_progress=told,
         )
     if as_json:
@@ -326,7 +325,7 @@ def thesis(
     from tokenergy.cli.progress import progress
 
     if duel is not None:
-        if only or strict or prices or zones or usd_per:
+        if only is not None or strict or prices or zones is not None or usd_per:
             raise InputError(
                 "--duel runs no claim and reads no prices but those of its two files: leave out "
                 "--only, --strict, --prices, --zones and --usd-per"
@@ -336,9 +335,9 @@ def thesis(
     with progress(quiet=as_json) as told:
         found = run(
             prices=prices,
-            zones=names(zones) or (),
+            zones=some_names(zones, "--zones") or (),
             usd_per_unit=show_thesis.rates(usd_per or ()),
-            only=names(only) or (),
+            only=some_names(only, "--only") or (),
             seed=seed,
             on_progress=told,
         )

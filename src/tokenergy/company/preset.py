@@ -191,7 +191,8 @@ def _unverified(path: str, rows: list[Preset], kept: list[Preset]) -> Iterator[F
             f"{name!r} ({refused[0].source}): they are left out",
             remedy="Work with the others"
             if kept
-            else "Take it out of presets, until its source has been checked",
+            else "Take it out of presets until its source has been checked, or show it with "
+            "`economics --allow-unverified`",
             severity="warning" if kept else "error",
         )
     doubtful = [row for row in kept if row.status not in VERIFIED]

@@ -69,17 +69,19 @@ def check_file(
     start: datetime | None = None,
     days: float | None = None,
     seed: int | None = None,
+    allow_unverified: bool = False,
     catalogue: Catalogue | None = None,
     on_progress: OnProgress | None = None,
 ) -> Checked:
     """Read a company file and its series; whatever is wrong is a finding, never an error.
 
-    `start` (aware), `days` and `seed` stand in for those of the file.
+    `start` (aware), `days` and `seed` stand in for those of the file; `allow_unverified` lets
+    presets in that nobody has checked at their source.
     """
     where = Path(path)
     known = catalogue or load_catalogue()
     text = _with(read_yaml(where), start=start, days=days, seed=seed)
-    company, parts, findings = _understood(text, known)
+    company, parts, findings = _understood(text, known, allow_unverified=allow_unverified)
     inputs: Inputs | None = None
     if parts is not None and not any(
         finding.code.startswith(NO_GRID) for finding in errors_of(findings)
@@ -102,6 +104,7 @@ def load(
     start: datetime | None = None,
     days: float | None = None,
     seed: int | None = None,
+    allow_unverified: bool = False,
     catalogue: Catalogue | None = None,
     on_progress: OnProgress | None = None,
 ) -> tuple[Company, Inputs, Catalogue, tuple[Finding, ...]]:
@@ -113,7 +116,13 @@ def load(
         FindingsError: with every error of the file and of its series at once.
     """
     checked = check_file(
-        path, start=start, days=days, seed=seed, catalogue=catalogue, on_progress=on_progress
+        path,
+        start=start,
+        days=days,
+        seed=seed,
+        allow_unverified=allow_unverified,
+        catalogue=catalogue,
+        on_progress=on_progress,
     )
     if checked.errors or checked.company is None or checked.inputs is None:
         raise FindingsError(checked.errors)
@@ -153,7 +162,7 @@ def _with(
 
 
 def _understood(
-    text: YamlText, catalogue: Catalogue
+    text: YamlText, catalogue: Catalogue, *, allow_unverified: bool = False
 ) -> tuple[Company | None, Parts | None, tuple[Finding, ...]]:
     """Turn the tree of a file into a company, or into its readable parts, with findings."""
     if not isinstance(text.tree, dict) and text.findings:
@@ -175,7 +184,7 @@ def _understood(
     except ValidationError as error:
         structural = tuple(faults(error.errors(include_url=False), text.tree))
         parts = salvage(text.tree)
-    semantic = check_company(parts, catalogue)
+    semantic = check_company(parts, catalogue, allow_unverified=allow_unverified)
     return company, parts, (*text.findings, *structural, *semantic)
 
 

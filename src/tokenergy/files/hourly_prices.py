@@ -31,6 +31,8 @@ HOURS_MOST_COUNT: Final = 366 * 24
 YEAR_HOURS_COUNT: Final = 365 * 24
 SYNTHETIC_START: Final = datetime(2025, 1, 1, tzinfo=UTC)
 PATH: Final = "prices"
+TWICE: Final = re.compile(r"(.+)_duplicated_\d+")
+"""What polars calls a column whose name stands before it already."""
 
 
 def synthetic_hourly_prices(seed: int) -> HourlyPrices:
@@ -197,6 +199,22 @@ def _in_usd(column: str) -> bool:
     return column.startswith("US-") or "usd" in re.split(r"[^a-z]+", column.lower())
 
 
+def _refuse_twice(reading: _Reading) -> None:
+    """Find the columns of one name: polars tells the later ones apart by a suffix of its own."""
+    held = {TIME_COLUMN, *reading.columns}
+    twice = (TWICE.fullmatch(name) for name in reading.columns)
+    names = [found[1] for found in twice if found is not None and found[1] in held]
+    for name in dict.fromkeys(names):
+        reading.error(
+            "DUPLICATE_NAME",
+            name,
+            value=name,
+            reason=f"{reading.file.name} has {1 + names.count(name)} columns called {name!r}: "
+            "they would count as as many zones",
+            remedy="Keep one of them, or give each zone its own name",
+        )
+
+
 def _taken(reading: _Reading) -> tuple[str, ...]:
     """Return the columns to read; what is unknown, or in no known currency, is a finding."""
     for zone in (*reading.named, *reading.rates):
@@ -211,6 +229,7 @@ def _taken(reading: _Reading) -> tuple[str, ...]:
                 if near
                 else f"Its columns are {', '.join(map(repr, reading.columns[:20]))}",
             )
+    _refuse_twice(reading)
     for zone, rate in reading.rates.items():
         if not (math.isfinite(rate) and rate > 0.0):
             reading.error(

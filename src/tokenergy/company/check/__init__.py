@@ -18,11 +18,14 @@ from tokenergy.company.parts import Parts
 __all__ = ["check_company"]
 
 
-def check_company(company: Company | Parts, catalogue: Catalogue) -> tuple[Finding, ...]:
+def check_company(
+    company: Company | Parts, catalogue: Catalogue, *, allow_unverified: bool = False
+) -> tuple[Finding, ...]:
     """Return the findings about a company, or about what could be read of one.
 
     Series are not looked at: `files/series` does that. Nothing is said twice, and nothing that
-    only follows from an item which could not be read.
+    only follows from an item which could not be read. `allow_unverified` lets presets in that
+    nobody has checked at their source.
     """
     parts = company if isinstance(company, Parts) else Parts.of(company)
     return (
@@ -34,6 +37,6 @@ def check_company(company: Company | Parts, catalogue: Catalogue) -> tuple[Findi
         *check_power(parts),
         *check_models(parts, catalogue),
         *check_reach(parts),
-        *check_audience(parts, catalogue),
+        *check_audience(parts, catalogue, allow_unverified=allow_unverified),
         *check_limits(parts, catalogue),
     )

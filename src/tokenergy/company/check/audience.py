@@ -18,8 +18,13 @@ LEAST_REQUESTS_PER_DAY_COUNT: Final = 1e-4
 PRESET_MONEY: Final = "USD"
 
 
-def check_audience(parts: Parts, catalogue: Catalogue) -> Iterator[Finding]:
-    """Yield what users, growth and presets leave untold, or contradict."""
+def check_audience(
+    parts: Parts, catalogue: Catalogue, *, allow_unverified: bool = False
+) -> Iterator[Finding]:
+    """Yield what users, growth and presets leave untold, or contradict.
+
+    `allow_unverified`: a preset of which nobody has checked any figure is no error.
+    """
     for path, tier in parts.placed("tiers"):
         if tier.users is not None:
             yield from _rate(path, tier, tier.users, parts)
@@ -27,7 +32,7 @@ def check_audience(parts: Parts, catalogue: Catalogue) -> Iterator[Finding]:
     yield from _nobody_pays(parts)
     yield from _nobody_grows(parts)
     yield from _mix(parts)
-    yield from _presets(parts, catalogue)
+    yield from _presets(parts, catalogue, allow_unverified=allow_unverified)
 
 
 # ---- users ---------------------------------------------------------------------------------
@@ -163,7 +168,7 @@ def _mix(parts: Parts) -> Iterator[Finding]:
 # ---- presets -------------------------------------------------------------------------------
 
 
-def _presets(parts: Parts, catalogue: Catalogue) -> Iterator[Finding]:
+def _presets(parts: Parts, catalogue: Catalogue, *, allow_unverified: bool) -> Iterator[Finding]:
     """Look up the presets that a company names; theirs is US money, and nothing converts it."""
     placed = tuple(parts.placed("presets"))
     names = [name for _, name in placed]
@@ -171,6 +176,7 @@ def _presets(parts: Parts, catalogue: Catalogue) -> Iterator[Finding]:
         catalogue.presets,
         names,
         at=parts.horizon.start if parts.horizon is not None else None,
+        allow_unverified=allow_unverified,
         paths=[path for path, _ in placed],
     )
     yield from findings
