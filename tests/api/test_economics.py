@@ -43,6 +43,7 @@ def grown_of(ratio: float = 1.0, *, by_the_hour: float = 1e4) -> Grown:
         following=profit_at(world, users_ratio=ratio, capacity="follows"),
         restraint=None,
         path=None,
+        restrained_path=None,
         tonight=(),
         currency="EUR",
     )
@@ -67,9 +68,11 @@ def test_one_more_user_is_told_beside_the_profit_there_is(ratio: float, word: st
 @pytest.mark.parametrize(
     ("ratio", "by_the_hour", "end"),
     [
-        (1.0, 1e4, "with new GPUs: growth pays."),
-        (1.5, 1e4, ": growth makes it worse."),
-        (2.0, 0.0, "with new GPUs: no change."),  # full: what one more costs and brings is rounding
+        (0.1, 1e4, "): it cuts the loss."),
+        (1.0, 1e4, "): it pays."),
+        (1.5, 1e4, ": growth takes from the profit."),
+        (3.0, 1e4, ": growth makes the loss larger."),
+        (2.0, 0.0, "): no change."),  # full: what one more costs and brings is rounding
     ],
 )
 def test_the_short_answer_says_the_same(ratio: float, by_the_hour: float, end: str) -> None:

@@ -108,6 +108,37 @@ def test_users_of_whom_nothing_arrives() -> None:
     assert finding.value == "0"
 
 
+def believed(uplift_share: float) -> Any:
+    """Return what makes the free tier worth the subscriptions that it is believed to bring."""
+
+    def change(tree: Tree) -> None:
+        tree["tiers"][2].pop("value_usd_per_mtok")
+        tree["tiers"][2]["from_conversion"] = {"uplift_share": uplift_share, "ltv_usd": 9}
+
+    return change
+
+
+def test_a_belief_that_brings_more_subscribers_than_can_be() -> None:
+    """100 requests a second are 262.8 M a month: 0.002 of them are 525,600, of 900,000 that pay."""
+    finding = only(believed(0.002))
+    assert told(finding) == (
+        "warning", "CONVERSION_IMPLAUSIBLE", "tiers[2].from_conversion.uplift_share",
+    )  # fmt: skip
+    assert (finding.value, finding.limit) == ("0.58", "0.5")
+    assert "525,600 new subscribers a month, against the 900,000 that pay" in finding.reason
+    assert "below 0.0017" in finding.remedy
+    assert check(believed(0.0017)) == ()
+
+
+def test_a_belief_where_nobody_pays_is_held_against_its_own_users() -> None:
+    def free_only(tree: Tree) -> None:
+        tree["tiers"][0].pop("users")
+
+    found = [each for each in check(free_only, believed(0.01)) if each.code != "NO_PAYING_USERS"]
+    assert [each.code for each in found] == ["CONVERSION_IMPLAUSIBLE"]
+    assert "against its own 3,000,000" in found[0].reason
+
+
 def test_a_lifetime_that_never_ends() -> None:
     finding = only(put("tiers.0.users.churn_share_per_month", 0))
     assert told(finding) == (

@@ -89,12 +89,14 @@ def test_the_clairvoyant_does_what_its_optimum_says(seed):
     for at in range(4, 10):
         ours, theirs = policy.decide(at, State.initial(made)), policy.optimum.action(at - 4, "x")
         for field in fields(ours):
-            if field.name not in ("source", "asked_usd_per_mtok"):
+            if field.name not in ("source", "asked_usd_per_mtok", "mw_rent_usd_per_mwh"):
                 assert np.array_equal(getattr(ours, field.name), getattr(theirs, field.name))
         assert ours.source == "clairvoyant"
         assert np.array_equal(
             ours.asked_usd_per_mtok, asked_usd_per_mtok(made, policy.optimum, at - 4)
         )
+        rent = np.maximum(0.0, -policy.optimum.reduced("meter_import")[at - 4])
+        assert np.array_equal(ours.mw_rent_usd_per_mwh, rent)
 
 
 def test_a_company_that_cannot_run_is_told_so():

@@ -202,6 +202,6 @@ def test_the_path_is_json_and_reports_its_progress() -> None:
     path = growth_path(growing(), on_progress=lambda done, of: told.append((done, of)))
     held = json.loads(json.dumps(path.to_dict()))
     assert told == [(at, 5) for at in range(1, 6)]
-    assert held["n_star"] == list(path.n_star_count)
+    assert held["n_star_count"] == list(path.n_star_count)
     assert all(b["month"] == a["month"] + 1 for a, b in pairwise(held["points"]))
     assert any("elasticity 0" in line for line in held["says"])

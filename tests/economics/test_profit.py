@@ -193,7 +193,7 @@ def test_the_curve_is_json_and_says_what_it_shows() -> None:
         crowd(by_the_hour=1e4), on_progress=lambda done, of: told.append((done, of))
     )
     held = json.loads(json.dumps(curve.to_dict()))
-    assert held["n_star"] == list(curve.n_star_count)
+    assert held["n_star_count"] == list(curve.n_star_count)
     assert told[-1] == (len(RATIOS), len(RATIOS))
     assert any("one more user begins to lose" in line for line in held["says"])
     assert "48 h" not in held["basis"] and "first 8 h" in held["basis"]

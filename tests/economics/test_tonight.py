@@ -83,13 +83,13 @@ def test_a_belief_of_which_cash_has_a_part_needs_that_much_more() -> None:
     assert needed_share(ahead, behind) == pytest.approx(0.5)
 
 
-def test_a_free_tier_that_costs_nothing_worth_saying_goes_on() -> None:
-    """Without a free request nothing differs: the first of three equals is what is done today."""
+def test_a_free_tier_that_costs_nothing_worth_saying_is_a_tie() -> None:
+    """Without a free request nothing differs, and no choice is told as the better one."""
     found = options(with_free_users(free_asks=0.0), None)
     assert [option.choice for option in found] == ["go on", "suspend"]
     assert found[0].profit_usd_per_year == pytest.approx(found[1].profit_usd_per_year)
     assert list(says(found, currency="USD"))[-1] == (
-        "Tonight: go on, by cash and by what is believed."
+        "Tonight: to go on and to suspend come to the same, by cash and by what is believed."
     )
 
 
@@ -97,3 +97,20 @@ def test_nobody_is_suspended_where_nobody_is_free() -> None:
     assert free_tiers(crowd()) == frozenset()
     assert options(crowd(), None) == ()
     assert list(says((), currency="USD")) == []
+
+
+def test_a_tie_by_cash_is_decided_by_belief_and_told() -> None:
+    """Both lose 5 a year; to go on brings 3 in subscriptions to come, to suspend none."""
+    going, ended = (
+        Option(
+            choice=choice,
+            profit_usd_per_year=-5.0,
+            conversions_usd_per_year=conversions,
+            free_served_share=share,
+        )
+        for choice, conversions, share in (("go on", 3.0, 1.0), ("suspend", 0.0, 0.0))
+    )
+    assert list(says((ended, going), currency="USD"))[-1] == (
+        "Tonight: go on, by cash and by what is believed (by cash alone to suspend and to go on "
+        "come to the same)."
+    )

@@ -128,8 +128,3 @@ def test_only_tiers_of_nothing_but_media_are_left_out() -> None:
     assert pay_rows.media_tiers(paying.economics(), prices) == ("studio",)
     mixed = [{"workload": "films", "tier": "studio"}, {"workload": "text", "tier": "studio"}]
     assert pay_rows.media_tiers(paying.economics(cost_by_workload=mixed), prices) == ()
-
-
-def test_the_companys_own_money_is_told_by_its_name() -> None:
-    assert pay_rows.told("1.5 USD a Mtok", "EUR") == "1.5 EUR a Mtok"
-    assert pay_rows.told("1.5 USD a Mtok", "USD") == "1.5 USD a Mtok"

@@ -14,7 +14,7 @@ def answer(shown: Simulation, held: Earned, grown: Grown | None) -> Iterator[str
     """Yield five lines of about 80 characters; the panels say more of each."""
     currency = str(shown.heading["currency"])
     yield _token(shown, held, currency)
-    yield _margin(held, currency)
+    yield _margin(shown, held, currency)
     yield growth_text(grown, currency)
     yield _levers(held)
     yield _dispatch(held)
@@ -24,7 +24,8 @@ def _token(shown: Simulation, held: Earned, currency: str) -> str:
     full = shown.full
     if full.allocation_usd_per_mtok is None or full.kwh_share is None:
         return "No token was served: there is no cost of a token."
-    text = f"A Mtok costs {full.allocation_usd_per_mtok:.3g} {currency}, {full.kwh_share:.1%} kWh"
+    costs = f"{full.allocation_usd_per_mtok:.3g} {currency}"
+    text = f"A Mtok costs {costs} in full, {full.kwh_share:.1%} kWh"
     if held.marginal_usd_per_mtok is not None:
         text += f"; {held.marginal_usd_per_mtok:.2g} at the margin"
     if held.price_usd_per_mtok is not None:
@@ -32,14 +33,17 @@ def _token(shown: Simulation, held: Earned, currency: str) -> str:
     return f"{text}."
 
 
-def _margin(held: Earned, currency: str) -> str:
+def _margin(shown: Simulation, held: Earned, currency: str) -> str:
     company = held.company
     word = "earned" if company.margin_usd >= 0.0 else "lost"
-    text = f"{currency} {short(abs(company.margin_usd))} {word} on {short(company.revenue_usd)}"
+    text = (
+        f"{short(abs(company.margin_usd))} {currency} {word} on {short(company.revenue_usd)} in "
+        f"{shown.full.hours_h:g} h"
+    )
     lose = held.users.unprofitable_share
     if lose is None:
-        return f"{text} revenue; which users lose money is not known."
-    return f"{text} revenue; {lose:.0%} of users cost more than they bring."
+        return f"{text}; which users lose money is not known."
+    return f"{text}; {lose:.0%} of users cost more than they bring."
 
 
 def growth_text(grown: Grown | None, currency: str) -> str:
@@ -51,13 +55,14 @@ def growth_text(grown: Grown | None, currency: str) -> str:
     bought = later.marginal_usd_per_user_year
     text = f"A user more brings {_each(brings)} {currency}/y, costs {_each(costs)}"
     slope = grown.today.today.slope_usd_per_user_year
+    loses = grown.today.today.books.profit_usd_per_year < 0.0
     if slope < 0.0:
-        return f"{text}: growth makes it worse."
-    text += f", {_each(bought)} with new GPUs"
+        return f"{text}: growth {'makes the loss larger' if loses else 'takes from the profit'}."
+    text += f" (new GPUs: {_each(bought)})"
     if slope == 0.0:
         return f"{text}: no change."
-    along = grown.following.slope_usd_per_user_year >= 0.0
-    return f"{text}: growth pays." if along else f"{text}: it pays until full."
+    word = "cuts the loss" if loses else "pays"
+    return f"{text}: it {word}." if grown.lasts else f"{text}: it {word} until full."
 
 
 def _levers(held: Earned) -> str:
@@ -65,10 +70,18 @@ def _levers(held: Earned) -> str:
     power = next((lever for lever in costs if lever.name == "power_price"), None)
     if power is None:
         return "No token was served: no lever moves its cost."
-    binds = f"MW bind in {held.mw_binds_h:.0f} h" if held.mw_binds_h else "no MW binds"
+    binds = _binds(held)
     first = costs[0].name.replace("_", " ").capitalize()
     place = _place(costs.index(power))
     return f"{first} moves that cost most, the power price is {place}; {binds}."
+
+
+def _binds(held: Earned) -> str:
+    if not held.mw_binds_h:
+        return "no MW binds"
+    text = f"MW bind in {held.mw_binds_h:.0f} h"
+    rent = held.mw_rent_usd_per_mwh
+    return text if rent is None else f"{text} at {short(rent)} {held.currency}/MWh"
 
 
 def _place(at: int) -> str:
@@ -79,11 +92,22 @@ def _dispatch(held: Earned) -> str:
     saved = held.savings
     if saved is None or saved.of_full_share is None:
         return "No baseline was run: no saving is told."
-    word = "saves" if saved.saving_usd >= 0.0 else "loses"
-    text = f"Dispatch {word} {abs(saved.of_full_share):.2%} of full cost ({saved.baseline})"
-    if saved.regret_share is None:
+    share, word = saved.of_full_share, "saves" if saved.saving_usd >= 0.0 else "loses"
+    text = f"Dispatch {word} {abs(share):.2%} of full cost ({saved.baseline})"
+    if _is_none(share):
+        text = f"Dispatch makes no difference to {saved.baseline}"
+    regret = saved.regret_share
+    if regret is None:
         return f"{text}."
-    return f"{text}, {saved.regret_share:.2%} above clairvoyant."
+    if _is_none(regret):
+        return f"{text}; clairvoyant does no better."
+    side = "above clairvoyant" if regret > 0.0 else "below clairvoyant: other work"
+    return f"{text}, {abs(regret):.2%} {side}."
+
+
+def _is_none(share: float) -> bool:
+    """Tell whether a share would be told as 0.00 %: that is no difference, of either sign."""
+    return f"{abs(share):.2%}" == f"{0.0:.2%}"
 
 
 def short(usd: float) -> str:

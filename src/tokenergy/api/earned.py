@@ -1,6 +1,5 @@
 """What a run earned: margins by tier and user, levers, savings with their band, exposures."""
 
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -8,7 +7,14 @@ from typing import Any
 import numpy as np
 
 from tokenergy.api.opened import OpenCompany
-from tokenergy.api.simulating import Simulation, at_limit_h, used_gpu_share
+from tokenergy.api.simulating import (
+    Simulation,
+    at_limit_h,
+    mw_rent_usd_per_mwh,
+    used_gpu_share,
+)
+from tokenergy.api.used import ledger_findings, usage_of
+from tokenergy.company.currency import all_in_currency, in_currency
 from tokenergy.company.finding import Finding
 from tokenergy.dispatch.world import World
 from tokenergy.economics.attribution import WorkloadCost, attribute, bill_by_site
@@ -28,14 +34,10 @@ from tokenergy.economics.waterfall import Waterfall, waterfalls
 from tokenergy.simulate.account import account, cost_usd_by_interval
 from tokenergy.simulate.run import Run
 from tokenergy.simulate.scorecard import BASELINE, BOUND
-from tokenergy.store.sqlite import SqliteLedger
-from tokenergy.store.usage import Usage
 
 LEVER_SHARE = 0.5
 """How far each lever of the tornado is moved either way."""
 SHORT_CODE = "BOOTSTRAP_SHORT"
-FEW_USERS_COUNT = 30
-"""Of fewer users than this the heaviest tenth is two or three people."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,6 +103,10 @@ class Earned:
         break_even: the conversion at which a user brings what its tokens used, capital in it;
             None where all users pay, or none.
         mw_binds_h: site-hours in which a connection is at its limit.
+        mw_rent_usd_per_mwh: what one MWh more is worth there beside its price, on the mean; None
+            where none binds, or the policy prices nothing.
+        gpu_used_share: GPUs awake over all that are paid for, weighted by rent.
+        currency: of all money.
         marginal_usd_per_mtok: mean price of asking; None where the policy prices nothing.
         price_usd_per_mtok: revenue over tokens; None without tokens.
     """
@@ -117,12 +123,19 @@ class Earned:
     risk: Exposures
     break_even: BreakEven | None
     mw_binds_h: float
+    mw_rent_usd_per_mwh: float | None
+    gpu_used_share: float
+    currency: str
     marginal_usd_per_mtok: float | None
     price_usd_per_mtok: float | None
     findings: tuple[Finding, ...]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the panels as a JSON-ready mapping."""
+        told: dict[str, Any] = all_in_currency(self._panels(), self.currency)
+        return told
+
+    def _panels(self) -> dict[str, Any]:
         return {
             "company_margin": self.company.to_dict(),
             "cost_by_workload": [cost.to_dict() for cost in self.costs],
@@ -141,8 +154,8 @@ class Earned:
         text = shown.message
         if self.marginal_usd_per_mtok is not None and self.price_usd_per_mtok is not None:
             text += (
-                f" One Mtok more costs {self.marginal_usd_per_mtok:.3g} USD at the margin and "
-                f"brings {self.price_usd_per_mtok:.3g}."
+                f" One Mtok more costs {self.marginal_usd_per_mtok:.3g} {self.currency} at the "
+                f"margin and brings {self.price_usd_per_mtok:.3g}."
             )
         return text
 
@@ -151,8 +164,8 @@ class Earned:
         margin = self.company
         word = "earns" if margin.margin_usd >= 0.0 else "loses"
         text = (
-            f"In {shown.full.hours_h:g} h the company {word} {_whole(abs(margin.margin_usd))} USD "
-            f"on {_whole(margin.revenue_usd)} of revenue; unused capacity costs "
+            f"In {shown.full.hours_h:g} h the company {word} {_whole(abs(margin.margin_usd))} "
+            f"{self.currency} on {_whole(margin.revenue_usd)} of revenue; unused capacity costs "
             f"{_whole(margin.unused_capacity_usd)}."
         )
         lose = self.users.unprofitable_share
@@ -165,8 +178,8 @@ class Earned:
         text += "." if at_margin is None else f"; {at_margin:.1%} at the margin."
         if margin.conversion_value_usd:
             text += (
-                f" The {_whole(margin.conversion_value_usd)} USD of subscriptions that free "
-                "requests are believed to bring are in no margin."
+                f" The {_whole(margin.conversion_value_usd)} {self.currency} of subscriptions that "
+                "free requests are believed to bring are in no margin."
             )
         return text
 
@@ -178,16 +191,19 @@ class Earned:
         first = costs[0]
         power = next(lever for lever in costs if lever.name == "power_price")
         place = 1 + costs.index(power)
-        binds = (
-            f"megawatts bind in {self.mw_binds_h:.0f} site-hours, and there their rent decides"
-            if self.mw_binds_h > 0.0
-            else "no megawatt binds"
-        )
         return (
             f"Of {len(costs)} levers {first.name.replace('_', ' ')} moves full cost most "
             f"({_ends(first)} at -/+{LEVER_SHARE:.0%}); the price of power is number {place} "
-            f"({_ends(power)}): {binds}."
+            f"({_ends(power)}): {self._binds_text()}."
         )
+
+    def _binds_text(self) -> str:
+        if self.mw_binds_h == 0.0:
+            return "no megawatt binds"
+        text = f"megawatts bind in {self.mw_binds_h:.0f} site-hours, and there their rent decides"
+        if self.mw_rent_usd_per_mwh is None:
+            return text
+        return f"{text} ({self.mw_rent_usd_per_mwh:,.0f} {self.currency}/MWh beside the price)"
 
     def saving_line(self) -> str:
         """Say what dispatch saves, against whom, how sure that is, and how much is left."""
@@ -202,13 +218,25 @@ class Earned:
             text += f" (90 % band {low} to {high})"
         shares = ((held.of_cost_share, "its cost"), (held.of_full_share, "full cost"))
         known = [f"{abs(share):.2%} of {of}" for share, of in shares if share is not None]
-        return f"{text}{': ' if known else ''}{', '.join(known)}; {held.left_text()}."
+        text = f"{text}{': ' if known else ''}{', '.join(known)}; {held.left_text()}."
+        return in_currency(text, self.currency)
 
 
 def earned(
-    company: OpenCompany, shown: Simulation, *, usage_ledger: str | Path | None = None
+    company: OpenCompany,
+    shown: Simulation,
+    *,
+    usage_ledger: str | Path | None = None,
+    new_revenue_usd_per_year: float | None = None,
 ) -> Earned:
     """Return what the shown run of a simulation earned.
+
+    Args:
+        company: an opened company.
+        shown: its runs.
+        usage_ledger: a ledger whose requests tell tokens by user.
+        new_revenue_usd_per_year: what a year of growth adds to a year's revenue; None: growth is
+            not known.
 
     Raises:
         InputError: if the ledger cannot be read.
@@ -219,25 +247,14 @@ def earned(
         world, run, full, power_usd_by_site=bill_by_site(company.company, spent.power_usd)
     )
     tiers = margin_by_tier(world, full, costs)
-    usage = _usage(usage_ledger)
+    usage = usage_of(usage_ledger)
     users = user_margins(company.company, tiers, {} if usage is None else usage.mtok_by_tier)
     bills = reconcile(invoices_of(world, run, spent.power_usd), full, tiers)
     by_interval = cost_usd_by_interval(world, run)
     seed = company.company.seed
     cost = band(by_interval, step_h=world.step_h, seed=seed)
     risk = _risk(world, run, bill_usd=spent.bill_usd)
-    margin = company_margin(full, tiers)
-    levers = company_levers(
-        company.company,
-        full,
-        awake_lease_usd=spent.lease_usd,
-        api_usd=spent.api_usd,
-        network_usd=spent.network_usd,
-        revenue_usd=margin.revenue_usd,
-        power_fixed_share=_fixed_share(world, run),
-        gpu_used_share=used_gpu_share(world, run),
-        move_share=LEVER_SHARE,
-    )
+    margin = company_margin(full, tiers, new_revenue_usd_per_year=new_revenue_usd_per_year)
     served = full.served_mtok
     return Earned(
         costs=costs,
@@ -245,22 +262,42 @@ def earned(
         company=margin,
         users=users,
         waterfalls=waterfalls(full, tiers),
-        levers=levers,
+        levers=_levers(company, shown, margin.revenue_usd),
         bills=bills,
         savings=_savings(world, shown, by_interval, seed),
         cost=cost,
         risk=risk,
         break_even=_break_even(company, tiers),
         mw_binds_h=at_limit_h(world, run),
+        mw_rent_usd_per_mwh=mw_rent_usd_per_mwh(world, run),
+        gpu_used_share=used_gpu_share(world, run),
+        currency=company.company.currency,
         marginal_usd_per_mtok=_marginal_usd_per_mtok(costs, served),
         price_usd_per_mtok=margin.revenue_usd / served if served > 0.0 else None,
         findings=(
             *users.findings,
-            *_of_ledger(company, usage, users),
+            *ledger_findings(company.company, usage, users),
             *bills.findings,
             *risk.findings,
             *_short(cost),
         ),
+    )
+
+
+def _levers(company: OpenCompany, shown: Simulation, revenue_usd: float) -> tuple[Lever, ...]:
+    """Return the tornado of the shown run, strongest first."""
+    world, run = company.world, shown.runs[shown.shown]
+    spent = account(world, run)
+    return company_levers(
+        company.company,
+        shown.full,
+        awake_lease_usd=spent.lease_usd,
+        api_usd=spent.api_usd,
+        network_usd=spent.network_usd,
+        revenue_usd=revenue_usd,
+        power_fixed_share=_fixed_share(world, run),
+        gpu_used_share=used_gpu_share(world, run),
+        move_share=LEVER_SHARE,
     )
 
 
@@ -299,13 +336,6 @@ def _break_even(company: OpenCompany, tiers: tuple[TierMargin, ...]) -> BreakEve
     )
 
 
-def _usage(ledger: str | Path | None) -> Usage | None:
-    if ledger is None:
-        return None
-    with SqliteLedger(ledger, read_only=True) as held:
-        return held.usage()
-
-
 def _fixed_share(world: World, run: Run) -> float:
     """Return the part of the load that no work draws: standing load, and replicas for nobody."""
     load_mwh = float(run.load_mwh.sum())
@@ -332,35 +362,6 @@ def _savings(world: World, shown: Simulation, by_interval: np.ndarray, seed: int
         regret_usd=score.regret_usd if bounded else None,
         regret_share=score.regret_share if bounded else None,
     )
-
-
-def _of_ledger(company: OpenCompany, usage: Usage | None, users: UserMargins) -> Iterator[Finding]:
-    """Warn of a ledger of other tiers, and where few of its users stand for many."""
-    told = {} if usage is None else usage.mtok_by_tier
-    if others := sorted(set(told) - {tier.name for tier in company.company.tiers}):
-        yield Finding(
-            code="LEDGER_TIER_UNKNOWN",
-            path="ledger",
-            value=", ".join(others),
-            severity="warning",
-            reason=f"the ledger knows users of {', '.join(map(repr, others))}, and the company "
-            "has no such tier: they are left out",
-            remedy="Name the ledger of this company, or the tiers as the ledger does",
-        )
-    for tier in users.tiers:
-        seen, of = tier.observed_count or 0, tier.users_count or 0
-        if tier.source == "ledger" and seen < min(of, FEW_USERS_COUNT):
-            yield Finding(
-                code="LEDGER_USERS_FEW",
-                path=f"ledger.{tier.tier}",
-                value=f"{seen}",
-                limit=f"{FEW_USERS_COUNT}",
-                unit="users",
-                severity="warning",
-                reason=f"of tier {tier.tier!r} the ledger knows so few users that they tell little "
-                f"of the {of:,} that they stand for",
-                remedy="Let more requests be served before reading its tail",
-            )
 
 
 def _short(cost: Band | None) -> tuple[Finding, ...]:

@@ -13,6 +13,7 @@ from tokenergy.api.simulating import Simulation, simulate
 from tokenergy.api.table import to_html, to_polars
 from tokenergy.company.finding import Finding
 from tokenergy.company.preset import Preset, select
+from tokenergy.economics.queueing import utilisation_table
 from tokenergy.economics.unit_cost import NOT_MATERIAL_SHARE
 from tokenergy.errors import FindingsError
 from tokenergy.files.presets import load_presets
@@ -53,6 +54,7 @@ class Economics:
     def to_dict(self) -> dict[str, Any]:
         """Return everything as one JSON-ready object; keys carry units."""
         full, held, scale = self.simulation.full, self.earned, self.grown
+        n_star_count = [] if scale is None else list(scale.n_star_count)
         return {
             **self.heading,
             "policy": self.simulation.shown,
@@ -66,6 +68,8 @@ class Economics:
             "share_silicon": full.silicon_share,
             "message": self.simulation.message,
             "mw_binds_h": held.mw_binds_h,
+            "mw_rent_usd_per_mwh": held.mw_rent_usd_per_mwh,
+            "gpu_used_share": held.gpu_used_share,
             "margin_usd": held.company.margin_usd,
             "margin_by_tier": [tier.to_dict() for tier in held.tiers],
             "share_unprofitable": held.users.unprofitable_share,
@@ -75,13 +79,16 @@ class Economics:
             "break_even_conversion_usage": (
                 None if held.break_even is None else held.break_even.conversion_share
             ),
-            "n_star": [] if scale is None else list(scale.n_star_count),
+            "n_star": n_star_count,
+            "n_star_count": n_star_count,
             "n_star_basis": "capacity as it stands",
             "unused_capacity_usd": full.unused_capacity_usd,
             "full_cost": full.to_dict(),
             "scale": None if scale is None else scale.to_dict(),
+            "utilisation_slo": [cell.to_dict() for row in utilisation_table() for cell in row],
             "presets": [preset.to_dict() for preset in self.presets],
             "findings": [finding.to_dict() for finding in self.findings],
+            "burn_says": self.burn_line(),
             "answer": list(self.lines()),
         } | held.to_dict()
 
@@ -93,6 +100,17 @@ class Economics:
         names = ("tier", "users_count", "revenue_usd", "contribution_usd", "full_margin_usd")
         rows = [{name: tier.to_dict()[name] for name in names} for tier in self.earned.tiers]
         return to_html(rows, f"{self.heading['company']}: margin by tier")
+
+    def burn_line(self) -> str | None:
+        """Say what is burnt today for each unit of new revenue; None without a burn, or growth."""
+        margin, currency = self.earned.company, str(self.heading["currency"])
+        if margin.burn_multiple_ratio is None or margin.burn_usd_per_year == 0.0:
+            return None
+        return (
+            f"Today {margin.burn_usd_per_year:,.0f} {currency} are burnt in a year, "
+            f"{margin.burn_multiple_ratio:,.2f} for each {currency} that the first year of the "
+            "path adds to a year's revenue."
+        )
 
     def lines(self) -> Iterator[str]:
         """Yield the answer in five lines: token, margin, growth, levers, dispatch."""
@@ -133,8 +151,13 @@ def economics(
     if errors := [finding for finding in told if finding.severity == "error"]:
         raise FindingsError(errors)
     shown = simulation or simulate(company, policies=POLICIES, split=split, on_progress=on_progress)
-    held = earned(company, shown, usage_ledger=usage_ledger)
     scale = grown(company, on_progress=on_progress)
+    held = earned(
+        company,
+        shown,
+        usage_ledger=usage_ledger,
+        new_revenue_usd_per_year=None if scale is None else scale.new_revenue_usd_per_year,
+    )
     findings = (
         *told,
         *held.findings,

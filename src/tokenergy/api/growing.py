@@ -11,10 +11,11 @@ from typing import Any
 
 from tokenergy.api.opened import OpenCompany, Progress
 from tokenergy.company.company import Company
+from tokenergy.company.currency import all_in_currency, in_currency
 from tokenergy.company.finding import Finding
 from tokenergy.dispatch.build import build_world
 from tokenergy.dispatch.world import World
-from tokenergy.economics.growth_path import GrowthPath, growth_path
+from tokenergy.economics.growth_path import GrowthPath, Rebuild, growth_path
 from tokenergy.economics.profit import ProfitCurve, ProfitPoint, Told, profit_at, profit_curve
 from tokenergy.economics.restrained import Restrained, restrained, value_classes
 from tokenergy.economics.tonight import Option, options
@@ -34,6 +35,7 @@ class Grown:
         following: today's users where capacity is bought for one more of them.
         restraint: what the restraint changes; None likewise.
         path: along the file's path of growth; None where it states none.
+        restrained_path: the same path under the file's restraint; None where it lacks either.
         tonight: what going on, restraining and suspending the free tiers comes to; empty where
             no tier with users is free.
         currency: of all money.
@@ -44,6 +46,7 @@ class Grown:
     following: ProfitPoint
     restraint: Restrained | None
     path: GrowthPath | None
+    restrained_path: GrowthPath | None
     tonight: tuple[Option, ...]
     currency: str
 
@@ -64,6 +67,11 @@ class Grown:
         return self.today.n_star_count
 
     @property
+    def new_revenue_usd_per_year(self) -> float | None:
+        """What the first year of the path adds to a year's revenue; None: not known."""
+        return None if self.path is None else self.path.new_revenue_usd_per_year
+
+    @property
     def findings(self) -> tuple[Finding, ...]:
         """What a reader must know: no break-even."""
         found = None if self.today.break_even is None else self.today.break_even.finding
@@ -75,7 +83,8 @@ class Grown:
         if self.restraint is not None and self.restrained is not None:
             lines += [f"Restraint: {line}" for line in self.restraint.says()]
             lines += [f"With restraint: {line}" for line in self.restrained.says()]
-        return (*lines, *tonight_says(self.tonight, currency=self.currency))
+        told = (*lines, *tonight_says(self.tonight, currency=self.currency))
+        return tuple(in_currency(line, self.currency) for line in told)
 
     @property
     def full_from_count(self) -> float | None:
@@ -122,6 +131,11 @@ class Grown:
             text += f"; {self.break_even_share:.2%} would have to pay, {self.paid_share:.2%} do"
         return f"{text}{self._restraint_text()}."
 
+    @property
+    def lasts(self) -> bool:
+        """Whether one more user is no loss where capacity is bought along either."""
+        return self.following.slope_usd_per_user_year >= 0.0
+
     def _growth_word(self) -> str:
         """Say what one more user does to the profit that there is, or to the loss."""
         slope = self.today.today.slope_usd_per_user_year
@@ -131,8 +145,7 @@ class Grown:
         if slope < 0.0:
             return "growth makes the loss larger" if loss else "growth takes from the profit"
         word = "growth makes the loss smaller" if loss else "growth pays"
-        along = self.following.slope_usd_per_user_year >= 0.0
-        return word if along else f"{word}, while what stands has room"
+        return word if self.lasts else f"{word}, while what stands has room"
 
     def _turns_text(self) -> str:
         turns = [f"{turn.users_count:,.0f}" for turn in self.today.turns]
@@ -163,6 +176,10 @@ class Grown:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the curves as a JSON-ready mapping."""
+        told: dict[str, Any] = all_in_currency(self._curves(), self.currency)
+        return told
+
+    def _curves(self) -> dict[str, Any]:
         return {
             "capacity": self.today.capacity,
             "paid_share": self.paid_share,
@@ -180,6 +197,9 @@ class Grown:
             "tonight": [option.to_dict() for option in self.tonight],
             "tonight_says": list(tonight_says(self.tonight, currency=self.currency)),
             "growth": None if self.path is None else self.path.to_dict(),
+            "growth_restrained": (
+                None if self.restrained_path is None else self.restrained_path.to_dict()
+            ),
         }
 
 
@@ -197,6 +217,13 @@ def grown(company: OpenCompany, *, on_progress: Progress | None = None) -> Grown
     limits = restrained(file) if file.restraint else None
     today = value_classes(company.world)
     limited = None if limits is None else value_classes(limits.world(rebuild(limits.company)))
+
+    def path_of(world: World, made: Rebuild, what: str) -> GrowthPath | None:
+        if file.growth is None:
+            return None
+        told = _reporter(on_progress, what)
+        return growth_path(world, file.growth, rebuild=made, on_progress=told)
+
     return Grown(
         today=profit_curve(
             today,
@@ -210,13 +237,13 @@ def grown(company: OpenCompany, *, on_progress: Progress | None = None) -> Grown
         ),
         following=profit_at(today, capacity="follows"),
         restraint=limits,
-        path=None
-        if file.growth is None
-        else growth_path(
-            company.world,
-            file.growth,
-            rebuild=rebuild,
-            on_progress=_reporter(on_progress, "path of growth"),
+        path=path_of(company.world, rebuild, "path of growth"),
+        restrained_path=None
+        if limits is None
+        else path_of(
+            limits.world(rebuild(limits.company)),
+            lambda changed: limits.world(rebuild(changed)),
+            "path with restraint",
         ),
         tonight=options(today, limited),
         currency=file.currency,

@@ -11,8 +11,10 @@ from tokenergy.api.opened import OpenCompany, Progress
 from tokenergy.api.output import REPORT, refuse_unwritable
 from tokenergy.api.pricing import Board, price
 from tokenergy.api.simulating import Simulation, simulate
+from tokenergy.company.basis import refuse_unstated
 from tokenergy.dispatch.world import World
 from tokenergy.economics.supply_curve import supply_curve
+from tokenergy.errors import UnexpectedError
 from tokenergy.simulate.run import Run
 
 
@@ -24,6 +26,7 @@ def report(
     board: Board | None = None,
     simulation: Simulation | None = None,
     pays: Economics | None = None,
+    usage_ledger: str | Path | None = None,
     on_progress: Progress | None = None,
 ) -> Path:
     """Write the report of a company; what has been computed already is not computed again.
@@ -35,11 +38,13 @@ def report(
         board: prices, if they have been made.
         simulation: runs, if they have been made.
         pays: whether it pays, if that has been answered.
+        usage_ledger: a ledger whose requests tell tokens by user, as in `economics`.
         on_progress: told of what is done.
 
     Raises:
         FindingsError: if no dispatch satisfies the company's own limits.
-        InputError: if the file cannot be written.
+        InputError: if the file cannot be written, or the ledger cannot be read.
+        UnexpectedError: if a cost per Mtok does not say which cost it is: a fault of ours.
     """
     from tokenergy.page.report import ReportData, write_report
 
@@ -47,7 +52,9 @@ def report(
     refuse_unwritable(target, replaces=REPORT)
     shown = simulation or simulate(company, policies=policies, on_progress=on_progress)
     prices = board or price(company, on_progress=on_progress)
-    answered = pays or economics(company, simulation=shown, on_progress=on_progress)
+    answered = pays or economics(
+        company, simulation=shown, usage_ledger=usage_ledger, on_progress=on_progress
+    )
     world = company.world
     name = shown.shown
     heading = prices.heading | {"warnings": shown.heading["warnings"]}
@@ -59,19 +66,37 @@ def report(
         scorecard=shown.card.to_dict(),
         balance=_balance_rows(world, shown.runs[name]),
         prices=[row.to_dict() for row in prices.prices],
-        supply={
-            spec.name: [s.to_dict() for s in supply_curve(world, workload=at, at=world.first)]
-            for at, spec in enumerate(world.workloads)
-        },
-        demand_mtok={
-            spec.name: float(world.arrivals_mtok[at, world.first])
-            for at, spec in enumerate(world.workloads)
-        },
+        supply=_supply(world),
+        demand_mtok=_demand_mtok(world),
         value_changes=[change.to_dict() for change in prices.values],
-        economics=answered.to_dict(),
+        economics=_stated(answered),
         split=None if shown.split is None else shown.split.to_dict(),
     )
     return write_report(data, target)
+
+
+def _supply(world: World) -> dict[str, list[dict[str, Any]]]:
+    """Return the supply curve of every workload in the first interval."""
+    return {
+        spec.name: [s.to_dict() for s in supply_curve(world, workload=at, at=world.first)]
+        for at, spec in enumerate(world.workloads)
+    }
+
+
+def _demand_mtok(world: World) -> dict[str, float]:
+    """Return what is asked for of every workload in the first interval."""
+    return {
+        spec.name: float(world.arrivals_mtok[at, world.first])
+        for at, spec in enumerate(world.workloads)
+    }
+
+
+def _stated(answered: Economics) -> dict[str, Any]:
+    """Return the answer as a mapping, after seeing that each cost per Mtok states its basis."""
+    told = answered.to_dict()
+    if unstated := refuse_unstated(told):
+        raise UnexpectedError("; ".join(f"{f.code}: {f.path}: {f.reason}" for f in unstated))
+    return told
 
 
 def _balance_rows(world: World, run: Run) -> list[dict[str, Any]]:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 from tokenergy.api.opened import OpenCompany, Progress, explained_horizon
 from tokenergy.api.output import refuse_no_ledger
 from tokenergy.api.table import to_html, to_polars
+from tokenergy.company.currency import in_currency
 from tokenergy.dispatch.policies import POLICIES, make_policy
-from tokenergy.dispatch.world import World
+from tokenergy.dispatch.world import BoolArray, World
 from tokenergy.economics.unit_cost import FullCost, full_cost, gpu_used_share
 from tokenergy.errors import InfeasibleProgram, InputError, UnknownName
 from tokenergy.simulate.account import account
@@ -57,6 +58,11 @@ class Simulation:
     split: Split | None
     ledger: Path | None
 
+    @property
+    def currency(self) -> str:
+        """The company's own money."""
+        return str(self.heading["currency"])
+
     def __str__(self) -> str:
         """Say in sentences what the simulation found."""
         return "\n".join((str(self.heading["company"]), *self.lines()))
@@ -94,7 +100,7 @@ class Simulation:
         yield from self.meaning()
         yield f"{self.shown}: {self.message}"
         if self.split is not None:
-            yield self.split.sentence()
+            yield in_currency(self.split.sentence(), self.currency)
 
     def meaning(self) -> Iterator[str]:
         """Yield what the figures of the best real policy mean."""
@@ -123,12 +129,12 @@ class Simulation:
             ("static", score.saving_static),
         ):
             if saving is not None:
-                yield _saving_line(baseline, saving, self.full)
+                yield in_currency(_saving_line(baseline, saving, self.full), self.currency)
         unmoved = score.unmoved
         stuck_usd = unmoved.blocks_usd + unmoved.must_take_usd + unmoved.fixed_load_usd
         if stuck_usd > 0.0:
             yield (
-                f"No decision moves {stuck_usd:,.0f} USD of it "
+                f"No decision moves {stuck_usd:,.0f} {self.currency} of it "
                 "(blocks, must-take, fixed load; resale aside)."
             )
 
@@ -190,7 +196,13 @@ def simulate(
         runs=runs,
         shown=shown,
         full=full,
-        message=full.sentence(mw_binds_h=at_limit_h(world, runs[shown])),
+        message=in_currency(
+            full.sentence(
+                mw_binds_h=at_limit_h(world, runs[shown]),
+                mw_rent_usd_per_mwh=mw_rent_usd_per_mwh(world, runs[shown]),
+            ),
+            company.company.currency,
+        ),
         split=saving,
         ledger=held,
     )
@@ -260,9 +272,23 @@ def _append(
 
 def at_limit_h(world: World, run: Run) -> float:
     """Return the site-hours in which a run draws all that a connection may deliver."""
+    return float(_at_limit(world, run).sum()) * world.step_h
+
+
+def mw_rent_usd_per_mwh(world: World, run: Run) -> float | None:
+    """Return what one MWh more was worth beside its price where a connection was at its limit.
+
+    The mean over those site-hours; None where there are none, or the policy prices nothing.
+    """
+    bound = _at_limit(world, run)
+    if run.mw_rent_usd_per_mwh is None or not bound.any():
+        return None
+    return float(run.mw_rent_usd_per_mwh[bound].mean())
+
+
+def _at_limit(world: World, run: Run) -> BoolArray:
     limit_mwh = world.import_limit_mw[:, world.first : world.last] * world.step_h
-    bound = run.import_mwh >= limit_mwh * (1.0 - AT_LIMIT_SHARE)
-    return float(bound.sum()) * world.step_h
+    return run.import_mwh >= limit_mwh * (1.0 - AT_LIMIT_SHARE)
 
 
 def used_gpu_share(world: World, run: Run) -> float:

@@ -12,6 +12,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from tokenergy.company.currency import CORE, in_currency
+
 PLAIN_WIDTH: Final = 120
 """Columns of a table that goes to a file or a pipe, where nobody says how wide it is."""
 DECIMALS_LEAST, DECIMALS_MOST = 2, 6
@@ -28,8 +30,18 @@ def _width() -> int | None:
 console = Console(highlight=False, width=_width())
 
 
+_MONEY: Final = {"currency": CORE}
+"""What the amounts of the company that is shown are in."""
+
+
+def money_in(currency: str) -> None:
+    """Tell amounts in this money from now on, wherever the core says USD for the company's own."""
+    _MONEY["currency"] = currency
+
+
 def say(text: str, *, style: str = "", indent: int = 0) -> None:
     """Print a sentence, broken between words at the width of the terminal, whole in a pipe."""
+    text = in_currency(text, _MONEY["currency"])
     lines = [text]
     if _width() is None:
         lines = wrap(
@@ -56,7 +68,7 @@ def put(
     """
     if title:
         say(title, style="bold")
-    names = [*left, *right]
+    names = [in_currency(name, _MONEY["currency"]) for name in (*left, *right)]
     shown = [
         at
         for at in range(len(names))

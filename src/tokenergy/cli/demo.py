@@ -10,7 +10,7 @@ from tokenergy.api.output import REPORT, refuse_no_ledger, refuse_unwritable
 from tokenergy.api.pricing import Board
 from tokenergy.api.simulating import Simulation
 from tokenergy.cli import show, show_economics
-from tokenergy.cli.columns import console, counted, decimals_for, figure, put, say
+from tokenergy.cli.columns import console, counted, decimals_for, figure, money_in, put, say
 from tokenergy.cli.progress import progress
 from tokenergy.company.finding import errors_of
 from tokenergy.company.horizon import Horizon
@@ -47,7 +47,7 @@ def run(file: Path, out: Path, ledger: Path, *, quiet: bool = False) -> dict[str
     if not quiet:
         _scores(result, opened.company.horizon)
     with progress(quiet=quiet) as told:
-        pays = economics(opened, simulation=result, on_progress=told)
+        pays = economics(opened, simulation=result, usage_ledger=ledger, on_progress=told)
     with progress(quiet=quiet) as told:
         written = report(
             opened, out=out, board=board, simulation=result, pays=pays, on_progress=told
@@ -79,6 +79,7 @@ def _where(written: Path, ledger: Path) -> None:
 def _who(opened: OpenCompany, warnings: int) -> None:
     """Say whose numbers these are."""
     company = opened.company
+    money_in(company.currency)
     gpus = Counter[str]()
     for fleet in company.fleets:
         gpus[fleet.accelerator] += fleet.gpu_count

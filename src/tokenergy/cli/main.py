@@ -50,6 +50,14 @@ Ledger = Annotated[
     Path | None,
     typer.Option("--ledger", help="SQLite file; default .tokenergy/<company>.sqlite."),
 ]
+UsageLedger = Annotated[
+    Path | None,
+    typer.Option(
+        "--ledger",
+        help="A ledger whose requests tell tokens by user; default: that of the company, where "
+        "there is one.",
+    ),
+]
 
 Only = Annotated[
     str | None,
@@ -203,14 +211,7 @@ def economics(
     days: Days = None,
     start: From = None,
     split: Split = False,
-    ledger: Annotated[
-        Path | None,
-        typer.Option(
-            "--ledger",
-            help="A ledger whose requests tell tokens by user; default: that of the company, "
-            "where there is one.",
-        ),
-    ] = None,
+    ledger: UsageLedger = None,
     allow_unverified: Annotated[
         bool,
         typer.Option("--allow-unverified", help="Show presets whose source nobody has checked."),
@@ -244,6 +245,7 @@ def report(
     start: From = None,
     policies: Policies = None,
     out: Out = None,
+    ledger: UsageLedger = None,
     as_json: Json = False,
 ) -> None:
     """Write one self-contained HTML file: whether it pays, prices, balance, scorecard, supply."""
@@ -253,7 +255,13 @@ def report(
 
     opened = load(company, start=moment(start), days=days)
     with report_of(company, out) as target, progress(quiet=as_json) as told:
-        written = run(opened, out=target, policies=names(policies), on_progress=told)
+        written = run(
+            opened,
+            out=target,
+            policies=names(policies),
+            usage_ledger=usage_of(company, ledger),
+            on_progress=told,
+        )
     if as_json:
         print_json({"report": str(written)})
     else:

@@ -15,10 +15,12 @@ from tokenergy.cli.columns import (
     counted,
     decimals_for,
     figure,
+    money_in,
     percent,
     put,
     say,
 )
+from tokenergy.company.currency import CORE
 from tokenergy.company.finding import Finding
 from tokenergy.company.marginal import PARTS, MarginalCost
 from tokenergy.store.sqlite import LedgerSum
@@ -58,8 +60,9 @@ def banner(heading: Mapping[str, Any]) -> None:
     note = heading["company"]
     if synthetic := heading["synthetic"]:
         note += f"; {len(synthetic)} of its series are SYNTHETIC"
-    if (currency := heading["currency"]) != "USD":
-        note += f"; money is in {currency}, also where it says USD"
+    if (currency := heading["currency"]) != CORE:
+        note += f"; money is in {currency}"
+    money_in(currency)
     say(note, style="bold")
     for warning in heading["warnings"]:
         say(f"warning {warning['code']} {warning['path']}: {warning['reason']}", style="yellow")

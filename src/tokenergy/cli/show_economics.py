@@ -4,15 +4,14 @@ from collections.abc import Sequence
 
 from tokenergy.api.earned import LEVER_SHARE, Earned
 from tokenergy.api.earning import Economics
+from tokenergy.cli import show_growth
 from tokenergy.cli.columns import console, decimals_for, figure, percent, put, say
 from tokenergy.cli.show import banner
 from tokenergy.economics.margin import TierMargin
-from tokenergy.economics.profit import ProfitPoint
+from tokenergy.economics.queueing import utilisation_table
 from tokenergy.economics.users import TierUsers
 
 ANSWER = "Does it pay?"
-EVERY_MONTHS = 6
-"""Months from one row of the path of growth to the next."""
 
 
 def economics(result: Economics) -> None:
@@ -20,10 +19,10 @@ def economics(result: Economics) -> None:
     banner(result.heading)
     answer(result)
     for panel in (
-        _waterfall, _unit_cost, _users, _scale, _growth, _levers, _bills, _savings, _unused, _risk,
-        _presets,
+        _waterfall, _unit_cost, _users, show_growth.scale, show_growth.path, _levers, _bills,
+        _savings, _unused, _risk, _presets,
     ):  # fmt: skip
-        if panel is _growth and (result.grown is None or result.grown.path is None):
+        if panel is show_growth.path and (result.grown is None or result.grown.path is None):
             continue
         if panel is _presets and not result.presets:
             continue
@@ -196,94 +195,6 @@ def _lifetime(tier: TierMargin) -> str | None:
     return f"{text}." if ratio is None else f"{text}: lifetime value is {ratio:.1f} times that."
 
 
-def _scale(result: Economics) -> None:
-    """Panel 4: profit against users, today and under restraint, with every turn."""
-    grown = result.grown
-    if grown is None:
-        say("4  Profit against users: no tier has users, so there is none")
-        return
-    today, limited = grown.today, grown.restrained
-    rows = []
-    for at, point in enumerate(today.points):
-        row = [figure(point.books.users_count, 0), *_curve_cells(point)]
-        if limited is not None:
-            row += _curve_cells(limited.points[at])
-        rows.append(row)
-    right = ["profit", "next user", "served", "to come"]
-    if limited is not None:
-        right += ["restrained", "next user", "served", "to come"]
-    put(
-        "4  Profit against users on the capacity that stands, thousand USD a year",
-        rows,
-        left=("users",),
-        right=right,
-    )
-    say("next user: USD that one more user adds to the profit of a year; served: of what is asked")
-    if any(point.books.conversions_usd_per_year for point in today.points):
-        say("to come: subscriptions that free work is believed to bring; no cash, in no profit")
-    if limited is not None:
-        stay, of = limited.today.books.users_count, today.today.books.users_count
-        if stay < of:
-            say(
-                f"restrained: the same row once some have left; of {of:,.0f} users {stay:,.0f} stay"
-            )
-    say(today.basis)
-    say(grown.line())
-    for line in grown.says():
-        say(line)
-
-
-def _curve_cells(point: ProfitPoint) -> list[str]:
-    books = point.books
-    return [
-        _thousands(books.profit_usd_per_year),
-        figure(point.slope_usd_per_user_year, 2),
-        percent(books.served_share, 1),
-        _thousands(books.conversions_usd_per_year),
-    ]
-
-
-def _thousands(usd: float) -> str:
-    return figure(usd / 1e3, 0 if abs(usd) >= 1e5 else 1)
-
-
-def _growth(result: Economics) -> None:
-    """The path of growth, where the file has one."""
-    grown = result.grown
-    if grown is None or grown.path is None:
-        return
-    path = grown.path
-    prices = [point.price_ratio for point in path.points]
-    tokens = [point.tokens_ratio for point in path.points]
-    put(
-        "   Along the path of growth",
-        [
-            [
-                f"{point.month:g}",
-                figure(point.users_count, 0),
-                f"{point.capacity_ratio:.2f}",
-                f"{point.price_ratio:.2f}" if min(prices) < max(prices) else "-",
-                f"{point.tokens_ratio:.2f}" if min(tokens) < max(tokens) else "-",
-                _money(point.profit_usd_per_month),
-                _money(point.cumulative_usd),
-                percent(1.0 - point.unserved_share, 1),
-                percent(point.mw_bound_share, 0),
-                percent(point.gpus_bound_share, 0),
-            ]
-            for point in path.points
-            if point.month % EVERY_MONTHS == 0 or point is path.points[-1]
-        ],
-        left=("month",),
-        right=(
-            "users", "capacity x", "price x", "tokens x", "USD/month", "since start", "served",
-            "MW bind", "GPUs bind",
-        ),
-    )  # fmt: skip
-    say("x: times today's; MW bind: of the site-hours; GPUs bind: of the fleet-hours")
-    for line in path.says():
-        say(line)
-
-
 def _levers(result: Economics) -> None:
     """Panel 5: the tornado."""
     if not result.earned.levers:
@@ -333,6 +244,29 @@ def _unused(result: Economics) -> None:
     )
     if full.missing:
         say(f"Not stated in the file, so in no figure: {', '.join(full.missing)}.")
+    table = utilisation_table()
+    put(
+        "   How full a pool of slots may run, by how long a request may wait (cost: 1 / that)",
+        [
+            [
+                f"{row[0].slots_count}",
+                *(f"{cell.utilisation_share:.1%} ({cell.cost_ratio:.1f} x)" for cell in row),
+            ]
+            for row in table
+        ],
+        left=("slots",),
+        right=[_wait(cell.wait_ratio) for cell in table[0]],
+    )
+    say(
+        f"At most {table[0][0].late_share:.0%} of the requests wait longer; services: mean times "
+        "of one. Erlang's formula, for intuition: servers that batch are no such queue, and "
+        "dispatch does not use it. Of the GPUs that are paid for here "
+        f"{percent(result.earned.gpu_used_share, 0)} are awake, by their rent."
+    )
+
+
+def _wait(ratio: float) -> str:
+    return "no wait" if ratio == 0.0 else f"{ratio:g} services"
 
 
 def _risk(result: Economics) -> None:

@@ -6,8 +6,9 @@ from textwrap import wrap
 
 from tokenergy.api import Thesis
 from tokenergy.api.experimenting import rarely
-from tokenergy.cli.columns import console, percent, put, say
+from tokenergy.cli.columns import console, money_in, percent, put, say
 from tokenergy.cli.show import WIDE_COLUMNS
+from tokenergy.company.currency import CORE
 from tokenergy.errors import InputError
 from tokenergy.thesis.result import Result
 
@@ -52,6 +53,7 @@ def rates(texts: Sequence[str]) -> dict[str, float]:
 
 def thesis(found: Thesis) -> None:
     """Print where prices are from, the claims, and what the answers mean."""
+    money_in(CORE)
     synthetic = "SYNTHETIC prices, so nothing on them is evidence: " if found.synthetic else ""
     say(f"{synthetic}{found.prices.source}", style="bold")
     for warning in found.warnings:

@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import numpy as np
+
 from tokenergy.dispatch.duals import asked_usd_per_mtok
 from tokenergy.dispatch.forecast import Forecaster
 from tokenergy.dispatch.solve import Optimum, WindowModel, solve_horizon
@@ -66,6 +68,9 @@ class Clairvoyant:
 
 
 def _priced(world: World, optimum: Optimum, at: int, source: str) -> Action:
-    """Return what an optimum does in an interval, with what one Mtok more would cost."""
-    asked = asked_usd_per_mtok(world, optimum, at)
-    return replace(optimum.action(at, source), asked_usd_per_mtok=asked)
+    """Return what an optimum does in an interval, and its prices of a Mtok and of a megawatt."""
+    return replace(
+        optimum.action(at, source),
+        asked_usd_per_mtok=asked_usd_per_mtok(world, optimum, at),
+        mw_rent_usd_per_mwh=np.maximum(0.0, -optimum.reduced("meter_import", at)),
+    )

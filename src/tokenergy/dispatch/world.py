@@ -288,6 +288,8 @@ class Action:
         source: the policy that decided (a fallback names itself).
         asked_usd_per_mtok: what one Mtok more of each workload costs, as the policy sees it [W];
             None where it prices nothing.
+        mw_rent_usd_per_mwh: what one MWh more through each site's connection is worth beside its
+            price [S]; None likewise.
     """
 
     serve_mtok: FloatArray
@@ -298,3 +300,4 @@ class Action:
     discharge_mw: FloatArray
     source: str
     asked_usd_per_mtok: FloatArray | None = None
+    mw_rent_usd_per_mwh: FloatArray | None = None

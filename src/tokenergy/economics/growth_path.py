@@ -125,6 +125,14 @@ class GrowthPath:
         return next((p.month for p in self.points if p.profit_usd_per_month > 0.0), None)
 
     @property
+    def new_revenue_usd_per_year(self) -> float | None:
+        """What the first year of the path adds to a year's revenue; None: it is shorter."""
+        if len(self.points) <= MONTHS_PER_YEAR:
+            return None
+        first, later = self.points[0], self.points[int(MONTHS_PER_YEAR)]
+        return (later.revenue_usd_per_month - first.revenue_usd_per_month) * MONTHS_PER_YEAR
+
+    @property
     def n_star_count(self) -> tuple[float, ...]:
         """Users at which dPi/dN changes its sign along the path."""
         return tuple(turn.users_count for turn in self.turns)
@@ -189,7 +197,8 @@ class GrowthPath:
             "cumulative_usd": self.cumulative_usd,
             "deepest_usd": self.deepest_usd,
             "first_profitable_month": self.first_profitable,
-            "n_star": list(self.n_star_count),
+            "new_revenue_usd_per_year": self.new_revenue_usd_per_year,
+            "n_star_count": list(self.n_star_count),
             "turns": [asdict(turn) for turn in self.turns],
             "mw_bound_months": list(self.mw_bound()),
             "gpus_bound_months": list(self.gpus_bound()),

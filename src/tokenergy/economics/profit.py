@@ -161,7 +161,7 @@ class ProfitCurve:
             "window_h": self.window_h,
             "basis": self.basis,
             "today": self.today.to_dict(),
-            "n_star": list(self.n_star_count),
+            "n_star_count": list(self.n_star_count),
             "turns": [asdict(turn) for turn in self.turns],
             "zeros": [asdict(zero) for zero in self.zeros],
             "paid_share": self.paid_share,

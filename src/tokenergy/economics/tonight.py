@@ -4,7 +4,7 @@ Three companies on the capacity that stands, at today's users: what each earns i
 a suspended tier would have brought in subscriptions to come, which is a belief and no cash.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal
 
@@ -13,6 +13,8 @@ from tokenergy.economics.books import WINDOW_H, BookKeeper, Books, Size
 
 Choice = Literal["go on", "restrain", "suspend"]
 NOBODY_RATIO: Final = 0.0
+TIE_SHARE: Final = 1e-6
+"""Options that differ by less than this share of the largest come to the same."""
 SMALL_SHARE: Final = 0.01
 """Below this a share is told with two decimals: 0 % would be no answer."""
 
@@ -87,14 +89,37 @@ def says(found: tuple[Option, ...], *, currency: str) -> Iterator[str]:
             f"{option.conversions_usd_per_year:z,.0f} in subscriptions to come, if they are worth "
             "what the file believes."
         )
-    cash = max(found, key=lambda option: option.profit_usd_per_year)
-    belief = max(found, key=lambda option: option.believed_usd_per_year)
-    if cash is belief:
-        yield f"Tonight: {cash.choice}, by cash and by what is believed."
+    best = _best(found, lambda option: option.profit_usd_per_year)
+    cash = _best(best, lambda option: option.believed_usd_per_year)
+    if len(cash) > 1:
+        yield f"Tonight: {_listed(cash)} come to the same, by cash and by what is believed."
         return
+    belief = _best(found, lambda option: option.believed_usd_per_year)[0]
+    if cash[0] is belief:
+        same = f" (by cash alone {_listed(best)} come to the same)" if len(best) > 1 else ""
+        yield f"Tonight: {cash[0].choice}, by cash and by what is believed{same}."
+        return
+    yield _needed_text(cash[0], belief)
+
+
+def _best(found: Sequence[Option], of: Callable[[Option], float]) -> tuple[Option, ...]:
+    """Return the options that come to most; those that differ by rounding only are all named."""
+    most = max(of(option) for option in found)
+    size = max(abs(of(option)) for option in found)
+    return tuple(option for option in found if most - of(option) <= TIE_SHARE * size)
+
+
+def _listed(options: Sequence[Option]) -> str:
+    """Write what is done in a row: to go on, to restrain and to suspend."""
+    said = [f"to {option.choice}" for option in options]
+    return f"{', '.join(said[:-1])} and {said[-1]}"
+
+
+def _needed_text(cash: Option, belief: Option) -> str:
+    """Say which option earns most cash, and how much of the belief has to come true against it."""
     needed = needed_share(cash, belief)
     decimals = 0 if needed >= SMALL_SHARE else 2
-    yield (
+    return (
         f"Tonight, by cash: {cash.choice}. To {belief.choice} is better only if at least "
         f"{needed:.{decimals}%} of those subscriptions come."
     )

@@ -156,8 +156,14 @@ class FullCost:
         """Return the figures as a JSON-ready mapping."""
         return asdict(self)
 
-    def sentence(self, *, mw_binds_h: float) -> str:
-        """Say what power is worth here, honestly (economics sheet, section 1)."""
+    def sentence(self, *, mw_binds_h: float, mw_rent_usd_per_mwh: float | None = None) -> str:
+        """Say what power is worth here, honestly (economics sheet, section 1).
+
+        Args:
+            mw_binds_h: site-hours in which a connection is at its limit.
+            mw_rent_usd_per_mwh: what one MWh more is worth there beside its price, on the mean;
+                None: the policy does not tell.
+        """
         if self.kwh_share is None or self.allocation_usd_per_mtok is None:
             return "No tokens were served: there is no cost of a token."
         kwh, mw = self.kwh_share, self.powered_capacity_share or 0.0
@@ -166,7 +172,10 @@ class FullCost:
             f"powered capacity {mw:.1%}, silicon {self.silicon_share or 0.0:.1%}. "
         )
         if mw_binds_h > 0.0:
-            return text + f"Megawatts bind in {mw_binds_h:.0f} site-hours: there MW rent decides."
+            text += f"Megawatts bind in {mw_binds_h:.0f} site-hours: there MW rent decides"
+            if mw_rent_usd_per_mwh is None:
+                return f"{text}."
+            return f"{text}, {mw_rent_usd_per_mwh:,.0f} USD/MWh beside the price of power."
         if kwh < NOT_MATERIAL_SHARE:
             return text + "No megawatt binds, so the price of power alone is a small lever here."
         return text + "No megawatt binds."

@@ -15,11 +15,12 @@ from typing import Any
 
 from altair import Undefined
 
+from tokenergy.company.currency import in_currency
 from tokenergy.page import palette
 from tokenergy.page.data import ReportData
 from tokenergy.page.drawing import WIDTH_PX
 from tokenergy.page.html import Section
-from tokenergy.page.pay_rows import answer_lines, told
+from tokenergy.page.pay_rows import answer_lines
 from tokenergy.page.picture import bundled_version
 from tokenergy.page.rows import columns_of
 from tokenergy.page.sections import sections
@@ -139,7 +140,7 @@ def _heading(data: ReportData, name: str) -> str:
     )
     kind = "tiles" if data.economics is None else "tiles wide"
     lines = answer_lines(data)
-    said = f'<p class="message">{escape(told(data.message, data.currency))}</p>'
+    said = f'<p class="message">{escape(in_currency(data.message, data.currency))}</p>'
     if lines:
         items = "".join(f"<li>{escape(line)}</li>" for line in lines)
         said = f'<ul class="answer">{items}</ul>\n{said}'

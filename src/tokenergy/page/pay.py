@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from html import escape
 from typing import Any
 
+from tokenergy.company.currency import in_currency
 from tokenergy.economics.reconcile import RESIDUAL_MOST_SHARE
 from tokenergy.page import pay_charts, pay_rows, pay_tables, users
 from tokenergy.page.data import ReportData
@@ -87,7 +88,7 @@ def unit(data: ReportData, economics: Given) -> Section:
     leaving = pay_rows.media_tiers(economics, data.prices)
     rows = pay_rows.unit_rows(economics, leaving=leaving)
     points = pay_rows.unit_points(rows)
-    body = paragraph(pay_rows.told(str(economics.get("message") or ""), data.currency))
+    body = paragraph(in_currency(str(economics.get("message") or ""), data.currency))
     charts: dict[str, Any] = {}
     if points:
         charts["unit"] = pay_charts.unit_chart(points, pay_rows.unit_gaps(rows), stated=when)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from tokenergy.company.currency import in_currency
 from tokenergy.page.data import ReportData
 from tokenergy.page.number import known, percent, significant
 from tokenergy.page.rows import Given, Row, is_media
@@ -37,14 +38,11 @@ FAR_WIDTHS_RATIO: Final = 8.0
 """A bin so many times as wide as the others ends the picture: beyond it stands nearly nobody."""
 
 
-def told(text: str, currency: str) -> str:
-    """Return a sentence of the core, which says USD for the company's own money, in that money."""
-    return text if currency == "USD" else text.replace("USD", currency)
-
-
 def answer_lines(data: ReportData) -> list[str]:
     """Return the answer of `economics`, line by line, in the company's money."""
-    return [told(str(line), data.currency) for line in (data.economics or {}).get("answer") or ()]
+    return [
+        in_currency(str(line), data.currency) for line in (data.economics or {}).get("answer") or ()
+    ]
 
 
 def answer_line(data: ReportData, place: int) -> str:

@@ -88,7 +88,9 @@ def today_table(
     def of(name: str) -> list[Any]:
         return [point.get(name) for point in points.values()]
 
-    turns = [", ".join(amount(users) for users in curve["n_star"]) for curve in curves.values()]
+    turns = [
+        ", ".join(amount(users) for users in curve["n_star_count"]) for curve in curves.values()
+    ]
     evens = [_break_even(curve.get("break_even")) for curve in curves.values()]
     bought = (following or {}).get("marginal_usd_per_user_year")
     paid = [curve.get("paid_share") for curve in curves.values()]

@@ -6,6 +6,7 @@ from datetime import timedelta
 from html import escape
 from typing import Any
 
+from tokenergy.company.currency import in_currency
 from tokenergy.page import pay_rows, user_charts, user_tables
 from tokenergy.page.data import ReportData
 from tokenergy.page.html import Section, figure, folded, paragraph
@@ -149,7 +150,7 @@ def _path(data: ReportData, path: Given, chart: Any) -> str:
 
 def _list(lines: Sequence[Any], data: ReportData) -> str:
     """Return sentences of the core one by one, in the company's money."""
-    items = "".join(f"<li>{escape(pay_rows.told(str(line), data.currency))}</li>" for line in lines)
+    items = "".join(f"<li>{escape(in_currency(str(line), data.currency))}</li>" for line in lines)
     return f"<ul>{items}</ul>" if items else ""
 
 

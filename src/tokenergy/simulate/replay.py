@@ -29,20 +29,28 @@ def replay(world: World, policy: Policy, *, on_progress: Progress | None = None)
     steps: list[Step] = []
     sources: list[str] = []
     asked: list[FloatArray | None] = []
+    rents: list[FloatArray | None] = []
     for done, at in enumerate(world.horizon_indices(), start=1):
         action = policy.decide(at, _copied(state))
         step = mechanics.execute(at, state, action)
         steps.append(step)
         sources.append(action.source)
         asked.append(action.asked_usd_per_mtok)
+        rents.append(action.mw_rent_usd_per_mwh)
         state = step.after
         if on_progress is not None:
             on_progress(done, world.count)
-    priced = [prices for prices in asked if prices is not None]
     return replace(
         _laid_out(policy.name, initial, steps, tuple(sources)),
-        asked_usd_per_mtok=np.stack(priced, axis=1) if len(priced) == len(asked) else None,
+        asked_usd_per_mtok=_known_throughout(asked),
+        mw_rent_usd_per_mwh=_known_throughout(rents),
     )
+
+
+def _known_throughout(prices: list[FloatArray | None]) -> FloatArray | None:
+    """Return prices by interval [., T]; None where the policy did not tell all of them."""
+    known = [each for each in prices if each is not None]
+    return np.stack(known, axis=1) if len(known) == len(prices) else None
 
 
 def _copied(state: State) -> State:

@@ -31,6 +31,8 @@ class Run:
         sources: who decided each interval: the policy, or what it fell back to.
         asked_usd_per_mtok: what one Mtok more of each workload cost, as the policy saw it then
             [W, T]; None for a policy that prices nothing.
+        mw_rent_usd_per_mwh: what one MWh more through each connection was worth beside its price,
+            as the policy saw it then [S, T]; None likewise.
     """
 
     policy: str
@@ -52,6 +54,7 @@ class Run:
     sold_mwh: FloatArray
     sources: tuple[str, ...]
     asked_usd_per_mtok: FloatArray | None = None
+    mw_rent_usd_per_mwh: FloatArray | None = None
 
     @property
     def intervals_count(self) -> int:

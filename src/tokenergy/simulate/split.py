@@ -51,7 +51,8 @@ class Split:
         """Return the split in one sentence, each part with its range over the two orders."""
         whole_usd = self.nearest_usd - self.clairvoyant_usd
         parts = ", ".join(f"{part} {self._range(part)}" for part in PARTS)
-        return f"From nearest to clairvoyant {whole_usd:,.0f} USD can be saved: {parts}."
+        of = ", of the cost of nearest" if self.nearest_usd > 0.0 else ""
+        return f"From nearest to clairvoyant {whole_usd:,.0f} USD can be saved{of}: {parts}."
 
     def _range(self, part: str) -> str:
         orders = (self.deferral_first, self.storage_first)

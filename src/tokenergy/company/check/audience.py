@@ -9,12 +9,14 @@ from tokenergy.company.parts import Parts
 from tokenergy.company.preset import select
 from tokenergy.company.tier import Tier
 from tokenergy.company.users import Users
-from tokenergy.units import H_PER_DAY, S_PER_H
+from tokenergy.units import H_PER_DAY, H_PER_MONTH, S_PER_H
 
 MOST_REQUESTS_PER_DAY_COUNT: Final = 1e4
 """More than any user asks for in a day: one every nine seconds, day and night."""
 LEAST_REQUESTS_PER_DAY_COUNT: Final = 1e-4
 """Less than any user asks for in a day: one in 27 years."""
+MOST_NEW_SHARE_PER_MONTH: Final = 0.5
+"""At half of all that pay, every month, a year would make more than a hundred of each."""
 PRESET_MONEY: Final = "USD"
 
 
@@ -29,6 +31,7 @@ def check_audience(
         if tier.users is not None:
             yield from _rate(path, tier, tier.users, parts)
             yield from _lifetime(path, tier, tier.users)
+            yield from _conversion(path, tier, tier.users, parts)
     yield from _nobody_pays(parts)
     yield from _nobody_grows(parts)
     yield from _mix(parts)
@@ -61,6 +64,33 @@ def _rate(path: str, tier: Tier, users: Users, parts: Parts) -> Iterator[Finding
             "(requests per second) of the tier's workloads",
             severity="warning",
         )
+
+
+def _conversion(path: str, tier: Tier, users: Users, parts: Parts) -> Iterator[Finding]:
+    """Compare the subscribers that a tier is believed to bring with those that there are."""
+    rates_per_s, belief = _arrivals_per_s(tier, parts), tier.from_conversion
+    if rates_per_s is None or belief is None or parts.lost("tiers") or "tiers" in parts.unread:
+        return
+    month_s = H_PER_MONTH * S_PER_H
+    new_count = rates_per_s * month_s * belief.uplift_share
+    paying = [t.users.count for t in parts.tiers if t.users is not None and not t.is_free]
+    of_count = sum(paying) or users.count
+    if new_count <= MOST_NEW_SHARE_PER_MONTH * of_count:
+        return
+    whom = f"the {of_count:,} that pay" if paying else f"its own {of_count:,}"
+    fitting_share = belief.uplift_share * MOST_NEW_SHARE_PER_MONTH * of_count / new_count
+    yield Finding(
+        code="CONVERSION_IMPLAUSIBLE",
+        path=f"{path}.from_conversion.uplift_share",
+        value=f"{new_count / of_count:.2f}",
+        limit=f"{MOST_NEW_SHARE_PER_MONTH:g}",
+        unit="new subscribers a month over users",
+        reason=f"by this belief the requests of tier {tier.name!r} bring {new_count:,.0f} new "
+        f"subscribers a month, against {whom}",
+        remedy="uplift_share is of one request, not of a user: state how many of them bring a "
+        f"subscriber, below {fitting_share:.2g}, or correct the users or the arrivals",
+        severity="warning",
+    )
 
 
 def _arrivals_per_s(tier: Tier, parts: Parts) -> float | None:
