@@ -69,3 +69,19 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip("no ../shared/data beside this checkout: real prices and traces are missing")
     return folder
+
+
+@pytest.fixture(scope="session")
+def opened_sora() -> Any:
+    """Return two days of the example with a free tier, opened."""
+    import tokenergy as te
+
+    return te.load(ROOT / "examples" / "sora_like.yaml", days=2)
+
+
+@pytest.fixture(scope="session")
+def sora(opened_sora: Any) -> Any:
+    """Return its economics: seven seconds, once for all tests that only look."""
+    import tokenergy as te
+
+    return te.economics(opened_sora)

@@ -16,6 +16,7 @@ from tokenergy.economics.levers import Lever, lever
 from tokenergy.economics.margin import TierMargin, company_margin
 from tokenergy.economics.negative_scale import Scale, break_even_conversion
 from tokenergy.economics.profit import ProfitCurve, ProfitPoint, Turn
+from tokenergy.economics.queueing import most_utilisation
 from tokenergy.economics.reconcile import Invoice, Reconciliation
 from tokenergy.economics.tonight import Option, says
 from tokenergy.economics.unit_cost import FullCost
@@ -275,7 +276,7 @@ def economics(**changes: Any) -> dict[str, Any]:
         "restrained": curve(kept=0.47).to_dict(),
         "following": profit_point(1.0, kept=1.0).to_dict() | {"marginal_usd_per_user_year": 41.0},
         "restraint": ["free: caps a user at 3 times the mean; nobody is taken to leave."],
-        "growth": path().to_dict(),
+        "growth": path().to_dict(), "growth_restrained": path().to_dict(),
         "tonight": [option.to_dict() for option in TONIGHT],
         "tonight_says": list(says(TONIGHT, currency="USD")),
     }  # fmt: skip
@@ -284,7 +285,13 @@ def economics(**changes: Any) -> dict[str, Any]:
         "usd_per_mtok_full": FULL.allocation_usd_per_mtok,
         "usd_per_mtok_usage": FULL.usage_usd_per_mtok, "usd_per_mtok_marginal": 0.377,
         "usd_per_mtok_price": margin.revenue_usd / SERVED_MTOK, "share_kwh": FULL.kwh_share,
-        "message": "", "mw_binds_h": 22.0, "margin_usd": margin.margin_usd,
+        "message": "", "mw_binds_h": 22.0, "mw_rent_usd_per_mwh": 61.0, "gpu_used_share": 0.7,
+        "utilisation_slo": [
+            most_utilisation(slots_count=slots, wait_ratio=wait).to_dict()
+            for slots in (4, 64) for wait in (0.0, 2.0)
+        ],
+        "burn_says": "Today 1 USD are burnt in a year.",
+        "margin_usd": margin.margin_usd,
         "margin_by_tier": [tier.to_dict() for tier in MARGINS],
         "unused_capacity_usd": UNUSED_USD, "full_cost": FULL.to_dict(), "scale": scale,
         "break_even_usage": {"case": "none_suffices", "conversion_share": None},

@@ -5,23 +5,18 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from commands import ROOT, strict
+from commands import strict
 
 import tokenergy as te
+from tokenergy.api.earned import earned
 from tokenergy.company.ledger import LedgerEntry
 from tokenergy.store.sqlite import SqliteLedger
 
-SORA = ROOT / "examples" / "sora_like.yaml"
 PROMISED = (
     "usd_per_mtok_full", "usd_per_mtok_marginal", "share_kwh", "share_powered_capacity",
     "share_silicon", "mw_binds_h", "margin_by_tier", "share_unprofitable",
     "break_even_conversion", "n_star", "unused_capacity_usd",
 )  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def sora() -> te.Economics:
-    return te.economics(te.load(SORA, days=2))
 
 
 def test_the_promised_keys_are_there_and_strict_json(sora: te.Economics) -> None:
@@ -105,8 +100,9 @@ def test_a_company_without_users_answers_what_it_can(small: te.OpenCompany) -> N
     assert told["usd_per_mtok_full"] > told["usd_per_mtok_marginal"] > 0.0
 
 
-@pytest.mark.slow  # economics of two days of clips, a second time
-def test_the_ledgers_own_users_come_first(tmp_path: Path) -> None:
+def test_the_ledgers_own_users_come_first(
+    sora: te.Economics, opened_sora: te.OpenCompany, tmp_path: Path
+) -> None:
     """Three users of the free tier asked for 1, 1 and 8 Mtok: the tail is theirs."""
     ledger = tmp_path / "served.sqlite"
     start = datetime(2026, 3, 2, tzinfo=UTC)
@@ -119,7 +115,26 @@ def test_the_ledgers_own_users_come_first(tmp_path: Path) -> None:
             )
             for at, mtok in enumerate((1.0, 1.0, 8.0))
         )  # fmt: skip
-    told = te.economics(te.load(SORA, days=2), usage_ledger=ledger).to_dict()
+    told = earned(opened_sora, sora.simulation, usage_ledger=ledger).to_dict()
     tiers = {tier["tier"]: tier for tier in told["users"]["tiers"]}
     assert (tiers["free"]["source"], tiers["free"]["observed_count"]) == ("ledger", 3)
     assert tiers["plus"]["source"] == "lognormal"
+
+
+def test_requests_in_other_units_are_told_and_left_out(
+    sora: te.Economics, opened_sora: te.OpenCompany, tmp_path: Path
+) -> None:
+    start = datetime(2026, 3, 2, tzinfo=UTC)
+    with SqliteLedger(tmp_path / "clips.sqlite") as held:
+        held.append(
+            LedgerEntry(
+                run_id="live", source="serve", kind="request", request_id=f"r{at}", start=start,
+                end=start + timedelta(days=30), tenant=f"user-{at}", tier="free",
+                component="serve", quantity=1.0, unit=unit,
+            )
+            for at, unit in enumerate(("video_second", "image", "video_second"))
+        )  # fmt: skip
+    found = earned(opened_sora, sora.simulation, usage_ledger=tmp_path / "clips.sqlite")
+    (warned,) = (each for each in found.findings if each.code == "LEDGER_UNIT_OTHER")
+    assert (warned.value, warned.severity) == ("image, video_second", "warning")
+    assert {tier.source for tier in found.users.tiers} == {"lognormal"}

@@ -7,30 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from commands import ROOT
 from economics.crowd import crowd
 
 import tokenergy as te
-from tokenergy.api.answer import growth_text, short
-from tokenergy.api.earned import Savings
+from tokenergy.api.answer import answer, growth_text, short
+from tokenergy.api.earned import Savings, earned
 from tokenergy.api.growing import Grown
 from tokenergy.company.basis import refuse_unstated
 from tokenergy.company.ledger import LedgerEntry
 from tokenergy.economics.profit import profit_at, profit_curve
 from tokenergy.store.sqlite import SqliteLedger
 from tokenergy.units import H_PER_YEAR
-
-SORA = ROOT / "examples" / "sora_like.yaml"
-
-
-@pytest.fixture(scope="module")
-def opened() -> te.OpenCompany:
-    return te.load(SORA, days=2)
-
-
-@pytest.fixture(scope="module")
-def sora(opened: te.OpenCompany) -> te.Economics:
-    return te.economics(opened)
 
 
 def grown_of(ratio: float = 1.0, *, by_the_hour: float = 1e4) -> Grown:
@@ -127,14 +114,14 @@ def test_what_restraint_saves_stands_beside_what_it_costs(sora: te.Economics) ->
 
 
 def test_at_every_turn_the_slope_changes_its_sign(
-    opened: te.OpenCompany, sora: te.Economics
+    opened_sora: te.OpenCompany, sora: te.Economics
 ) -> None:
     """Recomputed from the program alone, 2 % on either side: dPi/dN = (Pi(+1 %) - Pi(-1 %)) / N."""
     assert sora.grown is not None
 
     def slope(ratio: float) -> float:
         more, less = (
-            profit_at(opened.world, users_ratio=ratio * step).books for step in (1.01, 0.99)
+            profit_at(opened_sora.world, users_ratio=ratio * step).books for step in (1.01, 0.99)
         )
         return (more.profit_usd_per_year - less.profit_usd_per_year) / (
             more.users_count - less.users_count
@@ -200,15 +187,12 @@ def rows(*users: tuple[str, str, float]) -> list[LedgerEntry]:
     ]  # fmt: skip
 
 
-@pytest.mark.slow  # a third of sora_like, simulated for a few seconds
 def test_a_ledger_of_other_tiers_and_one_of_few_users_are_told(
-    sora: te.Economics, opened: te.OpenCompany, tmp_path: Path
+    sora: te.Economics, opened_sora: te.OpenCompany, tmp_path: Path
 ) -> None:
     with SqliteLedger(tmp_path / "a.sqlite") as held:
         held.append(rows(("ann", "free", 2.0), ("bob", "chat", 1.0)))
-    told = te.economics(
-        opened, simulation=sora.simulation, usage_ledger=tmp_path / "a.sqlite"
-    ).findings
+    told = earned(opened_sora, sora.simulation, usage_ledger=tmp_path / "a.sqlite").findings
     found: dict[str, Any] = {finding.code: finding for finding in told}
     assert found["LEDGER_TIER_UNKNOWN"].value == "chat"
     assert (found["LEDGER_USERS_FEW"].value, found["LEDGER_USERS_FEW"].limit) == ("1", "30")
@@ -247,3 +231,70 @@ def test_a_saving_has_its_baseline_and_what_is_left(
 
 def test_without_a_baseline_no_saving_is_told(sora: te.Economics) -> None:
     assert "no baseline was run" in replace(sora.earned, savings=None).saving_line()
+
+
+@pytest.mark.parametrize(
+    ("saves", "regret", "said"),
+    [
+        (
+            -1e-9,
+            -1e-9,
+            "Dispatch makes no difference to greedy_battery; clairvoyant does no better.",
+        ),
+        (
+            0.02,
+            0.013,
+            "Dispatch saves 2.00% of full cost (greedy_battery), 1.30% above clairvoyant.",
+        ),
+        (-0.02, -0.013, "1.30% below clairvoyant: other work."),
+        (0.02, None, "Dispatch saves 2.00% of full cost (greedy_battery)."),
+    ],
+)
+def test_what_would_be_told_as_nothing_is_no_difference(
+    sora: te.Economics, saves: float, regret: float | None, said: str
+) -> None:
+    assert sora.earned.savings is not None
+    savings = replace(
+        sora.earned.savings, saving_usd=saves, of_full_share=saves, regret_share=regret
+    )
+    held = replace(sora.earned, savings=savings)
+    last = list(answer(sora.simulation, held, sora.grown))[-1]
+    assert last.endswith(said)
+    assert "-0.00" not in last
+
+
+def test_the_answer_names_its_basis_its_hours_and_what_a_megawatt_is_worth(
+    sora: te.Economics,
+) -> None:
+    lines = list(sora.lines())
+    assert " in full, " in lines[0]
+    assert " in 48 h; " in lines[1]
+    bound = replace(sora.earned, mw_binds_h=22.0, mw_rent_usd_per_mwh=61.2)
+    assert list(answer(sora.simulation, bound, sora.grown))[3].endswith(
+        "MW bind in 22 h at 61.2 USD/MWh."
+    )
+    assert "(61 USD/MWh beside the price)" in bound.levers_line()
+
+
+def test_the_burn_is_told_for_each_new_unit_of_revenue(sora: te.Economics) -> None:
+    """Burn of a year over what month 12 of the path brings more than month 0, twelve times."""
+    told = sora.to_dict()
+    points = told["scale"]["growth"]["points"]
+    added = 12.0 * (points[12]["revenue_usd_per_month"] - points[0]["revenue_usd_per_month"])
+    margin = told["company_margin"]
+    assert margin["burn_multiple_ratio"] == pytest.approx(margin["burn_usd_per_year"] / added)
+    line = sora.burn_line()
+    assert line is not None
+    assert f"{margin['burn_multiple_ratio']:,.2f} for each USD" in line
+
+
+def test_the_path_is_drawn_under_restraint_too(sora: te.Economics) -> None:
+    """It begins with the users that stay and at the profit of the curve under restraint."""
+    scale = sora.to_dict()["scale"]
+    first = scale["growth_restrained"]["points"][0]
+    limited = scale["restrained"]["today"]
+    assert first["users_count"] == pytest.approx(limited["users_count"])
+    assert 12.0 * first["profit_usd_per_month"] == pytest.approx(
+        limited["profit_usd_per_year"], rel=1e-6
+    )
+    assert first["profit_usd_per_month"] > scale["growth"]["points"][0]["profit_usd_per_month"]

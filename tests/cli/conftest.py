@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from commands import Ended
 
+import tokenergy as te
+from tokenergy.cli import show_economics
 from tokenergy.cli.main import main
 
 Inside = Callable[..., Ended]
@@ -28,3 +30,11 @@ def inside(
         return Ended(status=int(ended.value.code or 0), out=said.out, err=said.err)
 
     return run
+
+
+@pytest.fixture
+def sora_shown(sora: te.Economics, capsys: pytest.CaptureFixture[str]) -> str:
+    """Return what `economics` prints of the example with a free tier, which was run once."""
+    capsys.readouterr()
+    show_economics.economics(sora)
+    return capsys.readouterr().out

@@ -1,14 +1,17 @@
 """The verb `economics`, by someone who breaks things: odd companies, ledgers, pipes, widths."""
 
 import re
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from commands import ROOT, SMALL, Ended, tokenergy
+from commands import SMALL, Ended, tokenergy
 
-SORA = ROOT / "examples" / "sora_like.yaml"
+from tokenergy.company.ledger import LedgerEntry
+from tokenergy.store.sqlite import SqliteLedger
+
 KEYS = (
     "usd_per_mtok_full", "usd_per_mtok_marginal", "share_kwh", "share_powered_capacity",
     "share_silicon", "mw_binds_h", "margin_by_tier", "share_unprofitable",
@@ -164,9 +167,8 @@ def test_a_warning_of_the_heading_is_not_said_again(inside, tmp_path: Path) -> N
 # ---- two curves, and the free tier's turn ------------------------------------------------
 
 
-@pytest.mark.slow  # economics of two days of clips
-def test_sora_like_shows_both_curves_and_where_the_free_tier_turns(inside) -> None:
-    found = panels(inside("economics", SORA, "--days", 2))["4"]
+def test_sora_like_shows_both_curves_and_where_the_free_tier_turns(sora_shown: str) -> None:
+    found = panels(Ended(status=0, out=sora_shown, err=""))["4"]
     head = next(line for line in found if line.startswith("users "))
     assert head.split()[:2] == ["users", "profit"]
     assert "restrained" in head
@@ -176,7 +178,9 @@ def test_sora_like_shows_both_curves_and_where_the_free_tier_turns(inside) -> No
     assert int(turn[1].replace(",", "")) < 1_400_000  # today's users are past it
     assert "of 1,400,000 users 1,280,000 stay" in text
     assert "of subscriptions to come are lost" in text
-    assert re.search(r"With restraint: The company makes a loss up to [\d,]+, a profit", text)
+    assert re.search(
+        r"With restraint: The company makes a loss up to [\d,]+(?: users)?, a profit", text
+    )
 
 
 # ---- ledgers -----------------------------------------------------------------------------
@@ -236,6 +240,10 @@ def test_another_currency_is_in_the_answer(inside, tmp_path: Path) -> None:
     assert "money is in EUR" in out
     answer = out.split("Does it pay?\n")[1].splitlines()[:5]
     assert not any("USD" in line for line in answer)
+    assert "EUR/Mtok" in out
+    for verb in ("economics", "price", "dispatch", "simulate"):
+        said = inside(verb, file).out.splitlines()
+        assert not [each for each in said if "USD" in each and not each.startswith("warning")]
     assert "EUR" in answer[0] + answer[2]
 
 
@@ -261,3 +269,25 @@ def test_a_preset_that_nobody_checked_is_refused_unless_it_is_asked_for(inside, 
     assert (shown.status, shown.err) == (0, "")
     assert "chatgpt_prompt.wh_per_prompt" in shown.out
     assert "warning PRESET_UNVERIFIED" in shown.out
+
+
+def test_report_and_demo_read_the_users_of_the_ledger_too(inside, tmp_path: Path) -> None:
+    file = changed(tmp_path, chat={"users": USERS})
+    company = yaml.safe_load(file.read_text(encoding="utf-8"))
+    start = datetime.fromisoformat(str(company["horizon"]["start"]))
+    with SqliteLedger(tmp_path / "a.sqlite") as held:
+        held.append(
+            LedgerEntry(
+                run_id="live", source="serve", kind="request", request_id=f"r{at}", start=start,
+                end=start + timedelta(hours=1), tenant=f"user-{at}", tier="chat",
+                component="serve", quantity=mtok, unit="Mtok",
+            )
+            for at, mtok in enumerate((1.0, 9.0))
+        )  # fmt: skip
+    done = inside("report", file, "--ledger", "a.sqlite", "--out", "r.html")
+    assert (done.status, done.err) == (0, "")
+    assert "from the requests of a ledger" in (tmp_path / "r.html").read_text(encoding="utf-8")
+    assert inside("report", file, "--ledger", "none.sqlite").status == 2
+    told = inside("demo", file, "--ledger", "a.sqlite", "--out", "d.html", "--json").json()
+    (tier,) = (each for each in told["economics"]["users"]["tiers"] if each["tier"] == "chat")
+    assert (tier["source"], tier["observed_count"]) == ("ledger", 2)

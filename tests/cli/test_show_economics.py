@@ -3,17 +3,13 @@
 import re
 from pathlib import Path
 
-import pytest
 from commands import ROOT, SMALL
 
 SORA = ROOT / "examples" / "sora_like.yaml"
 
 
-@pytest.mark.slow  # economics of two days of clips
-def test_the_panels_are_numbered_and_the_answer_comes_first(inside) -> None:
-    done = inside("economics", SORA, "--days", 2)
-    assert done.status == 0
-    lines = done.out.splitlines()
+def test_the_panels_are_numbered_and_the_answer_comes_first(sora_shown: str) -> None:
+    lines = sora_shown.splitlines()
     heads = [line[0] for line in lines if re.match(r"\d  [A-Z]", line)]
     assert heads == [str(number) for number in range(1, 10)]
     assert lines.index("Does it pay?") < next(i for i, t in enumerate(lines) if t[:3] == "1  ")
@@ -22,8 +18,13 @@ def test_the_panels_are_numbered_and_the_answer_comes_first(inside) -> None:
         "Tonight, by cash",
         "restrained",
         "Allocated 100.0% of invoices",
+        "   Along the path of growth",
+        "   The same path with restraint",
+        "are burnt in a year, ",
+        "How full a pool of slots may run",
+        "33.0% (3.0 x)",
     ):
-        assert word in done.out
+        assert word in sora_shown
 
 
 def test_in_json_nothing_else_is_printed(inside) -> None:

@@ -143,6 +143,23 @@ def test_profit_is_told_today_and_with_restraint(make_data: Make) -> None:
     assert {row["what"] for row in marks} == {"users of the file", "growth turns", "breaks even"}
 
 
+def test_a_pool_of_slots_is_told_with_what_it_costs(make_data: Make) -> None:
+    """Four slots without waiting: a third full, three times the cost (sheet, section 6)."""
+    section = panel(make_data, "pay")
+    assert cells(section, "4 slots") == ["33.0 % (3.0 x)", "72.2 % (1.4 x)"]
+    assert cells(section, "64 slots")[0] == "79.5 % (1.3 x)"
+    body = section.body.replace("\N{NO-BREAK SPACE}", " ")
+    assert "here 70.0 % of the paid GPUs are awake" in body
+    assert "Pool" not in panel(make_data, "pay", utilisation_slo=[]).body
+
+
+def test_the_path_under_restraint_stands_below_that_of_today(make_data: Make) -> None:
+    body = panel(make_data, "growth").body
+    assert body.index('id="path"') < body.index('id="restrained-path"')
+    assert "The path of growth with restraint, every 6 months to month 35" in body
+    assert "Today 1 USD are burnt in a year." in body
+
+
 def test_the_path_of_growth_tells_burn_and_the_first_profit(make_data: Make) -> None:
     """-60 M and 3.1 M more each month: the 20 months below zero burn 20 x 60 - 3.1 x 190."""
     section = panel(make_data, "growth")

@@ -20,7 +20,7 @@ ANCHORS = (
     "pay", "unit", "users", "growth", "levers", "saving", "risk", "bills",
     "now", "parts", "full", "scorecard", "balance", "supply", "split", "warnings",
 )  # fmt: skip
-CHARTS_COUNT, TABLES_COUNT = 15, 21
+CHARTS_COUNT, TABLES_COUNT = 15, 23
 VOID = {"meta", "link", "br", "img", "input", "hr"}
 EVIL = "<script>alert(1)</script>"
 

@@ -68,6 +68,7 @@ def test_other_rows_tell_of_no_user(tmp_path, columns):
     other = {"tenant": "eve", **columns}
     found = usage(tmp_path, request(1, "ann", 1.0), request(2, mtok=64.0, **other))
     assert found.mtok_by_tier == {"chat": (1.0,)}
+    assert found.other_units == (("image",) if "unit" in columns else ())
     assert found.end == START + timedelta(hours=1, seconds=30)
 
 

@@ -39,9 +39,13 @@ def money_in(currency: str) -> None:
     _MONEY["currency"] = currency
 
 
-def say(text: str, *, style: str = "", indent: int = 0) -> None:
-    """Print a sentence, broken between words at the width of the terminal, whole in a pipe."""
-    text = in_currency(text, _MONEY["currency"])
+def say(text: str, *, style: str = "", indent: int = 0, as_is: bool = False) -> None:
+    """Print a sentence, broken between words at the width of the terminal, whole in a pipe.
+
+    `as_is`: its USD are USD, as in a finding that compares currencies.
+    """
+    if not as_is:
+        text = in_currency(text, _MONEY["currency"])
     lines = [text]
     if _width() is None:
         lines = wrap(

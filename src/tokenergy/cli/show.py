@@ -65,7 +65,8 @@ def banner(heading: Mapping[str, Any]) -> None:
     money_in(currency)
     say(note, style="bold")
     for warning in heading["warnings"]:
-        say(f"warning {warning['code']} {warning['path']}: {warning['reason']}", style="yellow")
+        text = f"warning {warning['code']} {warning['path']}: {warning['reason']}"
+        say(text, style="yellow", as_is=True)
 
 
 def board(result: Board) -> None:

@@ -33,7 +33,8 @@ def economics(result: Economics) -> None:
     if left:
         console.print()
     for finding in left:
-        say(f"{finding.severity} {finding.code} {finding.path}: {finding.reason}", style="yellow")
+        text = f"{finding.severity} {finding.code} {finding.path}: {finding.reason}"
+        say(text, style="yellow", as_is=True)
 
 
 def answer(result: Economics, *, more: str = "") -> None:

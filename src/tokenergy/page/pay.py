@@ -79,6 +79,7 @@ def _unused(data: ReportData, economics: Given) -> str:
         f"<p>{cell(idle, money)} {escape(data.currency)}, {cell(share, percent)} of all that is "
         "paid, went into GPUs and powered capacity that nothing used. It is charged to "
         "no tier and no user: it is the difference between the full cost and what tokens used.</p>"
+        + pay_tables.pools_table(economics)
     )
 
 

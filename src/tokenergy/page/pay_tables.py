@@ -6,7 +6,7 @@ from datetime import date
 from tokenergy.page.html import Column, Line, lines_table, table
 from tokenergy.page.number import amount, money, percent, significant
 from tokenergy.page.pay_rows import STEPS, exposure_rows, invoice_rows, lever_name, step_name
-from tokenergy.page.rows import Given, Row
+from tokenergy.page.rows import Given, Row, unique
 from tokenergy.page.stated import Stated
 
 
@@ -214,6 +214,35 @@ def risk_table(exposures: Given, band: Given | None, stated: Stated) -> str:
         ["", "all sites"],
         lines,
     )
+
+
+def pools_table(economics: Given) -> str:
+    """Return how full a pool of slots may run under a promise about waiting; nothing without it."""
+    cells = economics.get("utilisation_slo") or ()
+    if not cells:
+        return ""
+    waits = unique(cell["wait_ratio"] for cell in cells)
+    lines: list[Line] = [
+        (
+            f"{slots:,} slots",
+            percent,
+            [_full(cell["utilisation_share"]) for cell in cells if cell["slots_count"] == slots],
+        )
+        for slots in unique(cell["slots_count"] for cell in cells)
+    ]
+    used, late = economics.get("gpu_used_share"), cells[0]["late_share"]
+    here = "" if used is None else f"; here {percent(used)} of the paid GPUs are awake, by rent"
+    return lines_table(
+        "How full a pool may run, and what that costs",
+        f"most utilisation, and cost of a request over a full pool's; {percent(late)} may wait "
+        f"longer; waits in mean times of service; Erlang's formula, for intuition only{here}",
+        ["Pool", *("no wait" if wait == 0.0 else f"wait {plain(wait)}" for wait in waits)],
+        lines,
+    )
+
+
+def _full(share: float) -> str:
+    return f"{percent(share, 1)} ({1.0 / share:.1f} x)"
 
 
 def presets_table(presets: Sequence[Given], period: str) -> str:

@@ -181,8 +181,14 @@ def _moved(before: float | None, after: float | None) -> bool:
     return abs(after - before) > MOVED_SHARE * max(abs(before), abs(after))
 
 
-def growth_table(points: Sequence[Given], stated: Stated) -> str:
-    """Return the path of growth, one row in so many months, and the last."""
+def growth_table(points: Sequence[Given], stated: Stated, *, under: str = "") -> str:
+    """Return the path of growth, one row in so many months, and the last.
+
+    Args:
+        points: month by month.
+        stated: what the table states.
+        under: what the company is under on this path, for the caption.
+    """
     last = points[-1]["month"]
     rows = [point for point in points if point["month"] % EVERY_MONTHS == 0 or point is points[-1]]
     columns = [
@@ -198,7 +204,8 @@ def growth_table(points: Sequence[Given], stated: Stated) -> str:
         Column(title="Hours at a MW limit", name="mw_bound_share", write=percent),
     ]
     return table(
-        f"The path of growth, every {EVERY_MONTHS} months to month {last}",
+        f"The path of growth{f' {under}' if under else ''}, every {EVERY_MONTHS} months to month "
+        f"{last}",
         stated.subtitle(f"{stated.currency} a month", "everything that is paid"),
         columns,
         rows,

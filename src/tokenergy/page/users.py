@@ -109,6 +109,7 @@ def growth(data: ReportData, economics: Given) -> Section:
     if path and path.get("points"):
         charts["growth"] = user_charts.growth_chart(_path_rows(path), stated=_path_of(data, path))
         body += '<h3 id="path">The path of growth</h3>' + _path(data, path, charts["growth"])
+        body += _burn(data, economics) + _restrained_path(data, scale.get("growth_restrained"))
     else:
         body += paragraph("The file states no path of growth.")
     return Section(anchor="growth", link="Growth", title=title, body=body, charts=charts)
@@ -146,6 +147,21 @@ def _path(data: ReportData, path: Given, chart: Any) -> str:
     body += user_tables.growth_table(path["points"], _path_of(data, path))
     says = [*(path.get("says") or ()), path.get("basis") or ""]
     return body + folded("What the path says", _list([line for line in says if line], data))
+
+
+def _burn(data: ReportData, economics: Given) -> str:
+    """Return what is burnt for each unit of new revenue, if that is known."""
+    says = economics.get("burn_says")
+    return paragraph(in_currency(str(says), data.currency)) if says else ""
+
+
+def _restrained_path(data: ReportData, path: Given | None) -> str:
+    """Return the same path under the file's restraint, in numbers and in words."""
+    if not path or not path.get("points"):
+        return ""
+    body = '<h3 id="restrained-path">The same path with restraint</h3>'
+    body += user_tables.growth_table(path["points"], _path_of(data, path), under="with restraint")
+    return body + folded("What the path with restraint says", _list(path.get("says") or (), data))
 
 
 def _list(lines: Sequence[Any], data: ReportData) -> str:
