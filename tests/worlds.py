@@ -292,6 +292,17 @@ def random_state(made: World, seed: int) -> State:
     )
 
 
+def least_adder_usd_per_mwh(made: World, loss_share) -> np.ndarray:
+    """Return the adder from which on no site earns by buying and selling the same MWh [S].
+
+    With losses it would where a price is negative enough; such a company is refused
+    (`market_findings`) and its program has no bound. About one seed in 10,000 would draw one.
+    """
+    sold = made.sell_usd_per_mwh(made.spot_usd_per_mwh)
+    least = sold / (1.0 + loss_share[:, None]) - made.spot_usd_per_mwh
+    return least.max(axis=1) + 0.01
+
+
 def random_case(seed: int, *, hours: int, step_h=1.0) -> tuple[World, State]:
     """Make a random world with everything in it, and a state: APIs, floors, blocks, leases."""
     rng = np.random.default_rng(seed + 10_000)
@@ -311,6 +322,10 @@ def random_case(seed: int, *, hours: int, step_h=1.0) -> tuple[World, State]:
     )
     must_take = take(rng.uniform(0.0, 1.0, hours), site=1, behind=True, curtail=False)
     grid_take = take(rng.uniform(0.0, 4.0, hours), site=2, strike=20.0)
+    export_limit_mw = made.export_limit_mw + 1.0
+    import_limit_mw = made.import_limit_mw * rng.uniform(0.6, 1.0, made.pue.shape)
+    loss_share = rng.uniform(0.0, 0.03, made.sites_count)
+    adder = rng.uniform(0.0, 6.0, made.sites_count)
     cased = replace(
         made,
         step_h=step_h,
@@ -319,10 +334,10 @@ def random_case(seed: int, *, hours: int, step_h=1.0) -> tuple[World, State]:
         floor_share=(0.9, 0.0, 0.6),
         takes=(*made.takes, must_take, grid_take),
         blocks=(block(np.full(hours, 1.5)), block(np.full(hours, 0.4), site=2, behind=True)),
-        export_limit_mw=made.export_limit_mw + 1.0,
-        import_limit_mw=made.import_limit_mw * rng.uniform(0.6, 1.0, made.pue.shape),
-        loss_share=rng.uniform(0.0, 0.03, made.sites_count),
-        adder_usd_per_mwh=rng.uniform(0.0, 6.0, made.sites_count),
+        export_limit_mw=export_limit_mw,
+        import_limit_mw=import_limit_mw,
+        loss_share=loss_share,
+        adder_usd_per_mwh=np.maximum(adder, least_adder_usd_per_mwh(made, loss_share)),
     )
     return cased, random_state(cased, seed)
 

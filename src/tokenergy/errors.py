@@ -12,6 +12,7 @@ TokenergyError
 ├── InfeasibleProgram       no dispatch satisfies the company's own limits: explained
 └── UnexpectedError         ours
     ├── SolverFailure       the solver's answer did not survive our own check
+    │   └── UnboundedProgram    the cost falls without end: a ray proves it
     ├── LimitBroken         (simulate/interval) a policy asked for more than a thing can give
     └── BillsDiffer         (simulate/account) the two writings of a bill disagree
 """
@@ -76,3 +77,7 @@ class UnexpectedError(TokenergyError):
 
 class SolverFailure(UnexpectedError):
     """The solver returned no optimum, or one that fails our residual and gap check."""
+
+
+class UnboundedProgram(SolverFailure):
+    """The cost falls without end along a ray: money for nothing that `check` should have found."""

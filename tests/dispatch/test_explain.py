@@ -20,11 +20,11 @@ from worlds import (
 )
 
 from tokenergy.company.finding import Finding
-from tokenergy.dispatch.explain import infeasible_findings, refused_findings
+from tokenergy.dispatch.explain import infeasible_findings, market_findings, refused_findings
 from tokenergy.dispatch.solve import solve_horizon
 from tokenergy.dispatch.window import true_window
 from tokenergy.dispatch.world import State, World
-from tokenergy.errors import InfeasibleProgram
+from tokenergy.errors import InfeasibleProgram, UnboundedProgram
 
 
 def broken(made: World) -> tuple[Finding, ...]:
@@ -202,3 +202,29 @@ def test_waiting_work_that_is_refused_is_counted_as_what_was_due():
     (finding,) = refused_findings(made, solve_horizon(made, state))
     assert (finding.value, finding.limit) == ("35.000", "5.000")
     assert finding.reason.startswith("35.0 of 40.0 Mtok of chat")
+
+
+# ---- markets ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("spread", "bounded"), [(1.9, False), (2.1, True)])
+def test_buying_and_selling_the_same_mwh_at_a_gain_is_told_and_has_no_bound(
+    spread: float, bounded: bool
+) -> None:
+    """At -100 USD/MWh with 2 % of losses buying earns 102, and selling costs 100 + spread."""
+    made = plain([[20.0, -100.0]], np.zeros((1, 2)), spread=spread)
+    made = replace(made, loss_share=np.array([0.02]))
+    findings = market_findings(made)
+    if bounded:
+        assert findings == ()
+        solve_horizon(made)
+        return
+    assert [finding.code for finding in findings] == ["RESALE_ABOVE_BUY"]
+    with pytest.raises(UnboundedProgram, match="falls without end along 2 columns"):
+        solve_horizon(made)
+
+
+@pytest.mark.parametrize(("seed", "hours"), [(8985, 6), (1764, 4), (1606, 14)])
+def test_the_worlds_of_these_tests_have_a_bound(seed: int, hours: int) -> None:
+    """Seeds that drew such a site before `least_adder_usd_per_mwh`."""
+    assert market_findings(random_case(seed, hours=hours)[0]) == ()

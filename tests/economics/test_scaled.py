@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import worlds
 from economics.crowd import crowd
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tokenergy.dispatch.solve import WindowModel, solve_horizon
@@ -134,6 +134,7 @@ def test_a_lesser_model_is_taken_where_it_saves_more_than_it_loses(
 
 @settings(max_examples=25)
 @given(seed=st.integers(0, 10_000))
+@example(seed=8985)  # drew a site that earned by buying and selling the same MWh: see `worlds`
 def test_no_higher_value_would_keep_more_of_the_promises(seed: int) -> None:
     """A thousand times the value of every promise serves no more of them, by their value."""
     world = at_any_price(worlds.random_case(seed, hours=6)[0])

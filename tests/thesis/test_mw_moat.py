@@ -11,7 +11,7 @@ from tokenergy.dispatch.solve import WindowModel
 from tokenergy.dispatch.window import true_window
 from tokenergy.files.catalogue import load_catalogue
 from tokenergy.files.presets import load_ranges
-from tokenergy.thesis import mw_moat, mw_moat_draws
+from tokenergy.thesis import mw_moat, mw_moat_draws, three_sites
 from tokenergy.thesis.inputs import HourlyPrices, ThesisInputs
 from tokenergy.thesis.mw_moat import price_check
 from tokenergy.thesis.mw_moat_sites import Sites, busiest_share, sized
@@ -259,3 +259,23 @@ def test_a_series_of_a_day_is_too_short():
     result = mw_moat.run(inputs_of(np.full((3, 24), 30.0)))
     assert (result.verdict, result.number) == ("NOT_APPLICABLE", None)
     assert "24 h of prices are too few" in result.says
+
+
+@pytest.mark.parametrize(
+    ("times", "room_share", "even"), [(3, -0.05, False), (3_000, 0.0, False), (10_000, 0.1, True)]
+)
+def test_limits_equal_to_the_full_draw_are_solved_at_any_size(
+    uneven, times, room_share, even, monkeypatch
+):
+    """Over a thousand replicas at megawatts that just suffice: the solver's first factors fail.
+
+    The last two were refused twice before the ladder of `lp/highs`; all hold by our own check.
+    """
+    monkeypatch.setattr(three_sites, "HEADROOM_SHARE", 0.0)
+    monkeypatch.setattr(three_sites, "REQUESTS_PER_S", times * three_sites.REQUESTS_PER_S)
+    rows = [np.full(HOURS, level) for level in (20.0, 30.0, 40.0)]
+    scene = scene_of(inputs_of(rows) if even else uneven)
+    sites = Sites.of(scene, TERMS, starts_of(scene), room_share=room_share)
+    assert sum(fleet.gpus_count for fleet in sites.world.fleets) / 4 > 1_766
+    for places in ([0], [0, 1, 2]):
+        assert all(rent.bound_h > 0.0 for rent in sites.case("base", places).rents)

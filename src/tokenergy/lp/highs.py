@@ -6,20 +6,80 @@ The reduced cost of a column is its cost less the duals of its rows: at an upper
 negative, and its absolute value is what one more unit of the bound is worth (a rent).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import floor, log2
 from typing import Any
 
 import highspy
 import numpy as np
-from numpy.typing import NDArray
 
-from tokenergy.errors import InfeasibleProgram, SolverFailure
+from tokenergy.errors import InfeasibleProgram, SolverFailure, UnboundedProgram
+from tokenergy.lp.check import (
+    CHECK_TOLERANCE,
+    activity_of,
+    bound_value,
+    excess,
+    falls_along,
+    priced_by,
+    proves_infeasible,
+)
 from tokenergy.lp.program import FloatArray, IntArray, Matrix
 
 TOLERANCE = 1e-9
 """Primal and dual feasibility asked of the solver (dispatch sheet, section 4)."""
-CHECK_TOLERANCE = 1e-6
-"""Residual and duality gap above which an answer is refused (dispatch sheet, section 6)."""
+SCALED_TO = 2.0**14
+"""What larger bounds are brought down to where that is tried: the last bit is then 1/500 of
+`TOLERANCE`. By a power of two, so that nothing is rounded; costs and duals stay what they are."""
+TOLD_COLUMNS = 8
+"""Columns of a ray that a message names."""
+VERDICTS = (
+    highspy.HighsModelStatus.kInfeasible,
+    highspy.HighsModelStatus.kUnbounded,
+    highspy.HighsModelStatus.kUnboundedOrInfeasible,
+)
+"""What is believed only with a proof: bad factors may call a sound program either."""
+
+Options = tuple[tuple[str, str | int | float], ...]
+"""Names and values of options of the solver."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rung:
+    """One more way to solve a program whose answer did not hold.
+
+    Attributes:
+        solver: `simplex` or `ipx`.
+        options: of the solver, beside the usual ones.
+        scaled: whether bounds above `SCALED_TO` are brought down to it.
+        keeps_basis: whether the basis of the rung before is factored anew, all else standing.
+    """
+
+    name: str
+    solver: str = "simplex"
+    options: Options = ()
+    scaled: bool = False
+    keeps_basis: bool = False
+
+
+_STRICT: tuple[str, float] = ("factor_pivot_threshold", 0.5)
+"""Least pivot over the largest entry of its column, the most that HiGHS takes; usual is 0.1.
+In a basis that repeats hour by hour the usual pivots can let errors grow tenfold an hour."""
+_WHOLE: tuple[str, str] = ("presolve", "off")
+RUNGS = (
+    Rung(name="anew"),
+    Rung(name="strict", keeps_basis=True, options=(_STRICT,)),
+    Rung(name="scaled", scaled=True, options=(_STRICT,)),
+    Rung(name="unreduced", scaled=True, options=(_STRICT, _WHOLE)),
+    Rung(name="primal", scaled=True, options=(_STRICT, _WHOLE, ("simplex_strategy", 4))),
+    Rung(name="interior", solver="ipx", scaled=True, options=(_STRICT, _WHOLE)),
+)
+"""The ladder: from what costs least and changes least. The first is what was always done."""
+USUAL = (
+    ("solver", "simplex"),
+    ("simplex_strategy", 1),
+)
+"""What a rung is left with: the next solve goes on from its basis by warm dual simplex. Strict
+pivots stay, since the same program would need them again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -75,16 +135,15 @@ class LinearModel:
         self._costs, self._lower, self._upper = costs.copy(), lower.copy(), upper.copy()
         self._row_lower, self._row_upper = row_lower.copy(), row_upper.copy()
         self.offset_usd = offset_usd
-        self._solver = solver
         self._places: dict[tuple[int, int], int] | None = None
-        self._highs = _quiet_highs(solver)
-        self._highs.passModel(self._as_highs_lp())
+        self._begin(solver, bound_ratio=1.0)
 
     def _as_highs_lp(self) -> Any:
-        lp = highspy.HighsLp()
+        lp, ratio = highspy.HighsLp(), self._bound_ratio
         lp.num_col_, lp.num_row_ = self._matrix.columns_count, self._matrix.rows_count
-        lp.col_cost_, lp.col_lower_, lp.col_upper_ = self._costs, self._lower, self._upper
-        lp.row_lower_, lp.row_upper_ = self._row_lower, self._row_upper
+        lp.col_cost_ = self._costs
+        lp.col_lower_, lp.col_upper_ = ratio * self._lower, ratio * self._upper
+        lp.row_lower_, lp.row_upper_ = ratio * self._row_lower, ratio * self._row_upper
         held = self._values != 0.0  # a broken link keeps its place with us, not in the solver
         counts = np.bincount(self._matrix.columns[held], minlength=self._matrix.columns_count)
         lp.a_matrix_.format_ = highspy.MatrixFormat.kColwise
@@ -101,21 +160,24 @@ class LinearModel:
             self._costs[at] = costs[at]
         at = ((lower != self._lower) | (upper != self._upper)).nonzero()[0]
         if at.size:
-            self._highs.changeColsBounds(at.size, at.astype(np.int32), lower[at], upper[at])
+            low, high = self._bound_ratio * lower[at], self._bound_ratio * upper[at]
+            self._highs.changeColsBounds(at.size, at.astype(np.int32), low, high)
             self._lower[at], self._upper[at] = lower[at], upper[at]
 
     def set_row_bounds(self, lower: FloatArray, upper: FloatArray) -> None:
         """Change the row bounds that differ from the present ones."""
         at = ((lower != self._row_lower) | (upper != self._row_upper)).nonzero()[0]
         if at.size:
-            self._highs.changeRowsBounds(at.size, at.astype(np.int32), lower[at], upper[at])
+            low, high = self._bound_ratio * lower[at], self._bound_ratio * upper[at]
+            self._highs.changeRowsBounds(at.size, at.astype(np.int32), low, high)
             self._row_lower[at], self._row_upper[at] = lower[at], upper[at]
 
     def shift_row(self, row: int, shift: float) -> None:
         """Move both bounds of one row by `shift` units of its right-hand side."""
         self._row_lower[row] += shift
         self._row_upper[row] += shift
-        self._highs.changeRowBounds(row, self._row_lower[row], self._row_upper[row])
+        low, high = self._row_lower[row], self._row_upper[row]
+        self._highs.changeRowBounds(row, self._bound_ratio * low, self._bound_ratio * high)
 
     def shift_upper(self, columns: IntArray, shift: float) -> None:
         """Move the upper bounds of some columns by `shift` of their units."""
@@ -143,64 +205,132 @@ class LinearModel:
         self._highs.setBasis(basis)
 
     def solve(self) -> Solution:
-        """Solve from where the last solve ended.
+        """Solve from where the last solve ended; where that gives no answer, climb `RUNGS`.
 
         Raises:
-            InfeasibleProgram: if no point satisfies the rows.
-            SolverFailure: if the solver fails twice, or its answer fails our check twice.
+            InfeasibleProgram: if no point satisfies the rows, which a ray proves.
+            UnboundedProgram: if the cost falls without end, which a ray proves.
+            SolverFailure: if no rung ends with an answer that passes our check.
         """
         self._highs.run()
-        status = self._highs.getModelStatus()
-        if status == highspy.HighsModelStatus.kOptimal:
-            solution, fault = self._checked()
+        solution, fault = self._answer((_STRICT, _WHOLE))
+        if solution is not None:
+            return solution
+        faults = [f"warm: {fault}"]
+        for rung in RUNGS:
+            self._stand_on(rung)
+            self._highs.run()
+            for option, value in USUAL:
+                self._highs.setOptionValue(option, value)
+            solution, fault = self._answer((*rung.options, _WHOLE))
             if solution is not None:
                 return solution
-        elif status == highspy.HighsModelStatus.kInfeasible:
-            raise InfeasibleProgram("no point satisfies the rows of the program")
-        else:
-            fault = self._highs.modelStatusToString(status)
-        return self._solve_cold(fault)
+            faults.append(f"{rung.name}: {fault}")
+        self._begin("simplex", bound_ratio=1.0)  # nothing of what failed is carried on
+        raise SolverFailure(f"no answer of the solver holds: {'; '.join(faults)}")
 
-    def _solve_cold(self, first_fault: str) -> Solution:
-        """Solve once more by simplex without any basis: the last resort."""
-        self._highs = _quiet_highs("simplex")
+    def _begin(self, solver: str, *, bound_ratio: float) -> None:
+        """Give the program to a solver that knows nothing of it, its bounds times a ratio."""
+        self._bound_ratio = bound_ratio
+        self._highs = _quiet_highs(solver)
         self._highs.passModel(self._as_highs_lp())
-        self._highs.run()
+
+    def _stand_on(self, rung: Rung) -> None:
+        """Make the solver ready for one more attempt."""
+        if rung.keeps_basis:
+            basis = self._highs.getBasis()
+            self._highs.clearSolver()  # the factors too, which other pivots alone would leave
+            if basis.valid:
+                self._highs.setBasis(basis)
+        else:
+            self._begin(rung.solver, bound_ratio=self._fitting_ratio() if rung.scaled else 1.0)
+        for option, value in rung.options:
+            self._highs.setOptionValue(option, value)
+
+    def _fitting_ratio(self) -> float:
+        """Return the power of two that brings the largest bound to `SCALED_TO`, at most 1."""
+        bounds = (self._lower, self._upper, self._row_lower, self._row_upper)
+        largest = max(float(np.abs(b[np.isfinite(b)]).max(initial=0.0)) for b in bounds)
+        return 1.0 if largest <= SCALED_TO else 2.0 ** floor(log2(SCALED_TO / largest))
+
+    def _held(self) -> Matrix:
+        """Return the matrix with its present coefficients."""
+        return replace(self._matrix, values=self._values)
+
+    def _answer(self, judged_by: Options) -> tuple[Solution | None, str]:
+        """Return what the last run found if it holds, else why not.
+
+        Raises:
+            InfeasibleProgram, UnboundedProgram: if a solver with the options `judged_by` gives a
+                ray that proves it.
+        """
         status = self._highs.getModelStatus()
+        if status == highspy.HighsModelStatus.kOptimal:
+            return self._checked()
+        text = self._highs.modelStatusToString(status)
+        if status not in VERDICTS:
+            return None, text
+        self._raise_if_proved(judged_by)
+        return None, f"{text} without a proof"
+
+    def _raise_if_proved(self, options: Options) -> None:
+        """Ask a solver of its own for a ray, so that ours keeps its basis; check the ray."""
+        ratio = self._bound_ratio
+        judge = _quiet_highs("simplex")
+        judge.passModel(self._as_highs_lp())
+        for option, value in options:
+            judge.setOptionValue(option, value)
+        judge.run()
+        status = judge.getModelStatus()
+        bounds = {
+            "lower": self._lower,
+            "upper": self._upper,
+            "row_lower": self._row_lower,
+            "row_upper": self._row_upper,
+        }
         if status == highspy.HighsModelStatus.kInfeasible:
-            raise InfeasibleProgram("no point satisfies the rows of the program")
-        if status != highspy.HighsModelStatus.kOptimal:
-            text = self._highs.modelStatusToString(status)
-            raise SolverFailure(f"solver status {text!r} after a first {first_fault!r}")
-        solution, fault = self._checked()
-        if solution is None:
-            raise SolverFailure(f"answer refused twice: {first_fault}; {fault}")
-        return solution
+            _, found, ray = judge.getDualRay()
+            if found and proves_infeasible(self._held(), np.asarray(ray), **bounds):
+                raise InfeasibleProgram("no point satisfies the rows of the program")
+        if status == highspy.HighsModelStatus.kUnbounded:
+            _, found, ray = judge.getPrimalRay()
+            if not found:
+                return
+            moving = falls_along(self._held(), np.asarray(ray), costs=self._costs, **bounds)
+            every = np.arange(self._costs.size, dtype=np.int32)
+            judge.changeColsCost(every.size, every, np.zeros(every.size))
+            judge.run()
+            point = np.asarray(judge.getSolution().col_value, dtype=np.float64) / ratio
+            if moving.size and self._residual(point) <= CHECK_TOLERANCE:
+                told = ", ".join(str(at) for at in moving[:TOLD_COLUMNS])
+                raise UnboundedProgram(
+                    f"the program is unbounded: its cost falls without end along {moving.size} "
+                    f"columns ({told}{', ...' if moving.size > TOLD_COLUMNS else ''})"
+                )
+
+    def _residual(self, columns: FloatArray) -> float:
+        """Return the largest violation of a bound of a column or a row."""
+        activity = activity_of(self._held(), columns)
+        return max(
+            excess(columns, self._lower, self._upper),
+            excess(activity, self._row_lower, self._row_upper),
+        )
 
     def _checked(self) -> tuple[Solution | None, str]:
         """Return the answer if its residuals and its duality gap hold, else why not."""
         answer = self._highs.getSolution()
-        x = np.asarray(answer.col_value, dtype=np.float64)
+        x = np.asarray(answer.col_value, dtype=np.float64) / self._bound_ratio
         y = np.asarray(answer.row_dual, dtype=np.float64)
-        matrix, values = self._matrix, self._values
-        activity: FloatArray = np.bincount(
-            matrix.rows, weights=values * x[matrix.columns], minlength=matrix.rows_count
-        ).astype(np.float64)
-        reduced = self._costs - np.bincount(
-            matrix.columns, weights=values * y[matrix.rows], minlength=matrix.columns_count
-        )
+        reduced = self._costs - priced_by(self._held(), y)
         objective_usd = float(self._costs @ x) + self.offset_usd
-        residual = max(
-            _excess(x, self._lower, self._upper),
-            _excess(activity, self._row_lower, self._row_upper),
-        )
+        residual = self._residual(x)
         dual_usd = (
-            _bound_value(y, self._row_lower, self._row_upper)
-            + _bound_value(reduced, self._lower, self._upper)
+            bound_value(y, self._row_lower, self._row_upper)
+            + bound_value(reduced, self._lower, self._upper)
             + self.offset_usd
         )
         gap_share = abs(objective_usd - dual_usd) / max(1.0, abs(objective_usd))
-        if residual > CHECK_TOLERANCE or not gap_share <= CHECK_TOLERANCE:
+        if not residual <= CHECK_TOLERANCE or not gap_share <= CHECK_TOLERANCE:
             return None, f"residual {residual:.3g}, duality gap {gap_share:.3g}"
         info = self._highs.getInfo()
         return Solution(
@@ -230,25 +360,3 @@ def _quiet_highs(solver: str) -> Any:
     # takes longer than the steps they save (measured on the 48-h window: 151 against 94 ms).
     highs.setOptionValue("simplex_dual_edge_weight_strategy", 1)
     return highs
-
-
-def _excess(
-    values: NDArray[np.float64], lower: NDArray[np.float64], upper: NDArray[np.float64]
-) -> float:
-    """Return the largest violation of bounds, relative to max(1, |bound|)."""
-    low, high = np.isfinite(lower), np.isfinite(upper)
-    below = (lower[low] - values[low]) / np.maximum(1.0, np.abs(lower[low]))
-    above = (values[high] - upper[high]) / np.maximum(1.0, np.abs(upper[high]))
-    return float(max(below.max(initial=0.0), above.max(initial=0.0)))
-
-
-def _bound_value(
-    duals: NDArray[np.float64], lower: NDArray[np.float64], upper: NDArray[np.float64]
-) -> float:
-    """Return the sum of dual x the bound it belongs to; infinite where there is none."""
-    bound = np.where(duals > 0.0, lower, upper)
-    tiny = np.abs(duals) <= CHECK_TOLERANCE
-    finite = np.isfinite(bound)
-    if bool(np.any(~finite & ~tiny)):
-        return float("inf")
-    return float(duals[finite] @ bound[finite])
