@@ -1,8 +1,9 @@
 """What the functions of the API return: frozen, consistent, the same again, and as tables."""
 
 import json
+import re
 from collections.abc import Callable
-from dataclasses import FrozenInstanceError, fields, is_dataclass
+from dataclasses import FrozenInstanceError, fields, is_dataclass, replace
 from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -354,3 +355,20 @@ def test_a_policy_that_runs_into_a_limit_is_named(tmp_path: Path) -> None:
     assert finding.code == "POLICY_INFEASIBLE"
     assert "policy nearest: site 'texas' cannot use power it must take" in finding.reason
     assert te.simulate(opened, policies=["mpc", "clairvoyant"]).card.policies
+
+
+def test_the_rent_of_a_megawatt_is_told_where_one_binds(small: te.OpenCompany) -> None:
+    """The sentence of the board and of the run name hours and rent, or that none binds."""
+    tight = replace(small)
+    world = replace(small.world, import_limit_mw=0.5 * small.world.import_limit_mw)
+    tight.__dict__["world"] = world
+    board, run = te.price(tight, hours=6), te.simulate(tight, policies=("mpc",))
+    for message in (board.message, run.message):
+        assert re.search(r"bind in \d+ site-hours: there MW rent decides, [\d,]+ USD/MWh", message)
+    rents = run.runs["mpc"].mw_rent_usd_per_mwh
+    assert rents is not None
+    assert rents.shape == run.runs["mpc"].import_mwh.shape
+    assert rents.min() >= 0.0
+    greedy = te.simulate(tight, policies=("greedy",))
+    assert greedy.runs["greedy"].mw_rent_usd_per_mwh is None
+    assert greedy.message.endswith("there MW rent decides.")

@@ -15,13 +15,14 @@ from tokenergy.api.opened import (
     window_count,
 )
 from tokenergy.api.table import to_html, to_polars
+from tokenergy.company.currency import in_currency
 from tokenergy.company.finding import Finding
 from tokenergy.company.marginal import MarginalCost
 from tokenergy.dispatch.duals import LEAST_USD_PER_MTOK, PriceBoard
 from tokenergy.dispatch.explain import refused_findings
 from tokenergy.dispatch.forecast import Forecaster
 from tokenergy.dispatch.solve import Optimum
-from tokenergy.dispatch.world import World
+from tokenergy.dispatch.world import FloatArray, World
 from tokenergy.dispatch.worth import ValueChange, value_changes
 from tokenergy.economics.unit_cost import FullCost, full_cost, gpu_used_share
 from tokenergy.errors import InfeasibleProgram, InputError
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     import polars as pl
 
 HOURS_MOST_H = 168.0
+RENT_USD = 1e-6
+"""A connection has a rent where one MWh more is worth more than this."""
 OTHER_LIMIT_SHARE = 0.01
 """A rest above this share of a price is a finding (dispatch sheet, section 4)."""
 
@@ -133,7 +136,12 @@ def price(
         hours_h=shown * world.step_h,
         prices=rows,
         full=full,
-        message=full.sentence(mw_binds_h=binds_h),
+        message=in_currency(
+            full.sentence(
+                mw_binds_h=binds_h, mw_rent_usd_per_mwh=mw_rent_usd_per_mwh(board.optimum)
+            ),
+            company.company.currency,
+        ),
         mw_binds_h=binds_h,
         energy_notes=tuple(_energy_notes(world)),
         values=value_changes(
@@ -159,8 +167,22 @@ def _energy_notes(world: World) -> Iterator[dict[str, str]]:
 
 def mw_binds_h(optimum: Optimum) -> float:
     """Return the site-hours in which the import limit has a rent."""
-    rent = -optimum.reduced("meter_import")[: optimum.window.live_count]
-    return float((rent > 1e-6).sum() * optimum.window.step_h)
+    return float((_rents(optimum) > RENT_USD).sum() * optimum.window.step_h)
+
+
+def mw_rent_usd_per_mwh(optimum: Optimum) -> float | None:
+    """Return what one MWh more is worth beside its price where the import limit has a rent.
+
+    The mean over those site-hours; None where there are none.
+    """
+    rents = _rents(optimum)
+    bound = rents > RENT_USD
+    return float(rents[bound].mean()) if bound.any() else None
+
+
+def _rents(optimum: Optimum) -> FloatArray:
+    """Return the rent of every connection in the hours that count, USD/MWh [n, S]."""
+    return -optimum.reduced("meter_import", slice(0, optimum.window.live_count))
 
 
 def window_full_cost(world: World, optimum: Optimum) -> FullCost:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from tokenergy.api.earned import LEVER_SHARE, Earned
 from tokenergy.api.earning import Economics
 from tokenergy.cli import show_growth
-from tokenergy.cli.columns import console, decimals_for, figure, percent, put, say
+from tokenergy.cli.columns import console, counted, decimals_for, figure, percent, put, say
 from tokenergy.cli.show import banner
 from tokenergy.economics.margin import TierMargin
 from tokenergy.economics.queueing import utilisation_table
@@ -250,12 +250,12 @@ def _unused(result: Economics) -> None:
         "   How full a pool of slots may run, by how long a request may wait (cost: 1 / that)",
         [
             [
-                f"{row[0].slots_count}",
+                counted(row[0].slots_count, "slot"),
                 *(f"{cell.utilisation_share:.1%} ({cell.cost_ratio:.1f} x)" for cell in row),
             ]
             for row in table
         ],
-        left=("slots",),
+        left=("pool",),
         right=[_wait(cell.wait_ratio) for cell in table[0]],
     )
     say(
