@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import worlds
 from economics.crowd import CAPITAL_USD, HOURS, MTOK_PER_USER_YEAR, crowd
+from economics.enlarged import enlarged
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tokenergy.dispatch.solve import solve_horizon
 from tokenergy.economics.books import BookKeeper, Size
-from tokenergy.economics.scaled import scaled
 from tokenergy.units import H_PER_YEAR
 
 
@@ -144,7 +144,7 @@ def test_the_books_sum_to_the_optimum(
     books = BookKeeper(world, window_h=window_h).books(
         Size(users_ratio=users, capacity_ratio=capacity)
     )
-    anew = scaled(world, users_ratio=users, capacity_ratio=capacity)
+    anew = enlarged(world, users_ratio=users, capacity_ratio=capacity)
     optimum = solve_horizon(anew)
     signed = sum(float(b.strike_usd_per_mwh @ b.delivery_mw) for b in anew.blocks)
     signed += sum(float(take.sunk_usd_per_h.sum()) for take in anew.takes)

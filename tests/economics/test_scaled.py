@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import worlds
 from economics.crowd import crowd
+from economics.enlarged import enlarged
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -16,7 +17,6 @@ from tokenergy.economics.scaled import (
     at_any_price,
     dearest_usd_per_mtok,
     has_users,
-    scaled,
     scaled_window,
 )
 
@@ -43,7 +43,7 @@ def cost_usd(world: World) -> float:
 @given(seed=st.integers(0, 10_000), ratio=st.floats(0.2, 20.0))
 def test_a_company_that_is_larger_in_everything_costs_as_much_more(seed: int, ratio: float) -> None:
     world = with_everything(seed)
-    larger = scaled(world, users_ratio=ratio, capacity_ratio=ratio, contracts_ratio=ratio)
+    larger = enlarged(world, users_ratio=ratio, capacity_ratio=ratio, contracts_ratio=ratio)
     assert cost_usd(larger) == pytest.approx(ratio * cost_usd(world), rel=1e-6, abs=1e-6)
 
 
@@ -59,7 +59,9 @@ def test_one_program_answers_for_every_size(
 ) -> None:
     """k times the program of a window with everything else over k, against a world made anew."""
     world = with_everything(seed, held=(True, False, True))
-    made_anew = scaled(world, users_ratio=users, capacity_ratio=capacity, contracts_ratio=contracts)
+    made_anew = enlarged(
+        world, users_ratio=users, capacity_ratio=capacity, contracts_ratio=contracts
+    )
     window = true_window(world, begin=world.first, count=world.count)
     growth = np.where(has_users(world) > 0.0, users, 1.0)
     moved = scaled_window(
@@ -72,7 +74,7 @@ def test_one_program_answers_for_every_size(
 
 def test_workloads_without_users_stand() -> None:
     world = with_everything(1, held=(True, False, False))
-    grown = scaled(world, users_ratio=3.0)
+    grown = enlarged(world, users_ratio=3.0)
     assert has_users(world).tolist() == [1.0, 0.0, 0.0]
     assert grown.arrivals_mtok[0] == pytest.approx(3.0 * world.arrivals_mtok[0])
     assert grown.arrivals_mtok[1:].tolist() == world.arrivals_mtok[1:].tolist()

@@ -1,6 +1,7 @@
 """Margins by user: by hand, against a count of users and Monte Carlo, and what always holds."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -9,16 +10,40 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from worlds import company_of, tier_dict, workload_dict
 
-from tokenergy.economics.margin import company_margin
+from tokenergy.economics.margin import Basis, TierMargin, company_margin
 from tokenergy.economics.users import (
     UserMargins,
     margin_line,
-    margins_of_users_usd,
     user_margins,
 )
 
 FREE = {"price_usd_per_mtok": 0.0, "value": None, "value_usd_per_mtok": 1.0}
 HEAVY = {"count": 20, "top_tenth_share": 0.8}
+
+
+def margins_of_users_usd(
+    margin: TierMargin, basis: Basis, users_mtok: Sequence[float]
+) -> np.ndarray | None:
+    """Return what each user of a ledger earned over the span [users]; None without prices.
+
+    Each stands for as many users as there are in the tier for one in the ledger, so that they
+    sum to the tier's margin.
+
+    Args:
+        margin: of the tier.
+        basis: what tokens cost.
+        users_mtok: tokens of each user, over any span: only their proportions count.
+    """
+    mtok = np.asarray(users_mtok, dtype=np.float64)
+    line = margin_line(margin, basis, margin.users_count or mtok.size)
+    if line is None or line.flat_usd_per_user_month is None:
+        return None
+    weight_months = (margin.users_count or mtok.size) / mtok.size * margin.months
+    total = mtok.sum()
+    shares = mtok / total if total > 0.0 else np.full(mtok.size, 1.0 / mtok.size)
+    flat_usd = line.flat_usd_per_user_month * weight_months
+    earned: np.ndarray = flat_usd + line.slope_usd_per_mtok * margin.served_mtok * shares
+    return earned
 
 
 def subscription(usd=20.0, **users) -> dict:

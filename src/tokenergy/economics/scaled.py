@@ -1,4 +1,4 @@
-"""A company of another size: more users, more capacity, more contracts; and every promise kept."""
+"""One program for a company of any size: more users, capacity, contracts; every promise kept."""
 
 from dataclasses import replace
 from typing import Final
@@ -17,65 +17,6 @@ def has_users(world: World) -> FloatArray:
     """Return 1 for the workloads whose tier names its users, 0 for those that stand [W]."""
     held = {tier.name for tier in world.company.tiers if tier.users is not None}
     return np.array([float(load.tier in held) for load in world.workloads])
-
-
-def scaled(
-    world: World,
-    *,
-    users_ratio: float,
-    capacity_ratio: float = 1.0,
-    contracts_ratio: float = 1.0,
-) -> World:
-    """Return a world with other numbers of users, GPUs, megawatts and contracts.
-
-    With the three ratios alike, and no workload without users, everything is only larger: the
-    cost is multiplied by the ratio (economics sheet, section 14).
-
-    Args:
-        world: the company as it is.
-        users_ratio: multiplies the arrivals of workloads whose tier has users.
-        capacity_ratio: multiplies GPUs, grid connections, fixed load, batteries and the rate
-            limits of external APIs.
-        contracts_ratio: multiplies blocks and as-produced contracts.
-    """
-    growth = 1.0 + (users_ratio - 1.0) * has_users(world)
-    batteries = tuple(
-        battery.model_copy(
-            update={
-                "power_mw": battery.power_mw * capacity_ratio,
-                "capacity_mwh": battery.capacity_mwh * capacity_ratio,
-            }
-        )
-        for battery in world.batteries
-    )
-    return replace(
-        world,
-        arrivals_mtok=world.arrivals_mtok * growth[:, None],
-        import_limit_mw=world.import_limit_mw * capacity_ratio,
-        export_limit_mw=world.export_limit_mw * capacity_ratio,
-        fixed_mw=world.fixed_mw * capacity_ratio,
-        fleets=tuple(
-            replace(fleet, gpus_count=fleet.gpus_count * capacity_ratio) for fleet in world.fleets
-        ),
-        deployments=tuple(
-            replace(d, limit_mtok_per_h=d.limit_mtok_per_h * capacity_ratio)
-            for d in world.deployments
-        ),
-        batteries=batteries,
-        takes=tuple(
-            replace(
-                take,
-                available_mw=take.available_mw * contracts_ratio,
-                floor_mw=take.floor_mw * contracts_ratio,
-                sunk_usd_per_h=take.sunk_usd_per_h * contracts_ratio,
-            )
-            for take in world.takes
-        ),
-        blocks=tuple(
-            replace(block, delivery_mw=block.delivery_mw * contracts_ratio)
-            for block in world.blocks
-        ),
-    )
 
 
 def scaled_window(

@@ -240,31 +240,6 @@ def _line(
     )
 
 
-def margins_of_users_usd(
-    margin: TierMargin, basis: Basis, users_mtok: Sequence[float]
-) -> FloatArray | None:
-    """Return what each user of a ledger earned over the span [users]; None without prices.
-
-    Each stands for as many users as there are in the tier for one in the ledger, so that they
-    sum to the tier's margin.
-
-    Args:
-        margin: of the tier.
-        basis: what tokens cost.
-        users_mtok: tokens of each user, over any span: only their proportions count.
-    """
-    mtok = np.asarray(users_mtok, dtype=np.float64)
-    line = margin_line(margin, basis, margin.users_count or mtok.size)
-    if line is None or line.flat_usd_per_user_month is None:
-        return None
-    weight_months = (margin.users_count or mtok.size) / mtok.size * margin.months
-    total = mtok.sum()
-    shares = mtok / total if total > 0.0 else np.full(mtok.size, 1.0 / mtok.size)
-    flat_usd = line.flat_usd_per_user_month * weight_months
-    earned: FloatArray = flat_usd + line.slope_usd_per_mtok * margin.served_mtok * shares
-    return earned
-
-
 def _tier(users: Users | None, margin: TierMargin, seen_mtok: Sequence[float]) -> TierUsers:
     seen = math.fsum(seen_mtok)  # exact, so that the order of the users changes no bit
     observed = len(seen_mtok) if seen > 0.0 else None
