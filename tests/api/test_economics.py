@@ -271,7 +271,7 @@ def test_the_answer_names_its_basis_its_hours_and_what_a_megawatt_is_worth(
     assert " in 48 h; " in lines[1]
     bound = replace(sora.earned, mw_binds_h=22.0, mw_rent_usd_per_mwh=61.2)
     assert list(answer(sora.simulation, bound, sora.grown))[3].endswith(
-        "MW bind in 22 h at 61.2 USD/MWh."
+        "; MW bind 22 h (61.2 USD/MWh)."
     )
     assert "(61 USD/MWh beside the price)" in bound.levers_line()
 

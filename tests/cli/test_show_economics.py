@@ -22,7 +22,7 @@ def test_the_panels_are_numbered_and_the_answer_comes_first(sora_shown: str) -> 
         "   The same path with restraint",
         "are burnt in a year, ",
         "How full a pool of slots may run",
-        "33.0% (3.0 x)",
+        "33.0% 3.0x",
     ):
         assert word in sora_shown
 

@@ -29,6 +29,8 @@ PAGES = [
     *sorted((ROOT / "docs").glob("*.md")),
 ]
 LANGUAGES = {"python", "console", "yaml", "text"}
+LONG = {"thesis.md"}
+"""Pages whose examples read from one long run: all claims of the essay, half a minute."""
 LISTS = ("regions", "sites", "contracts", "batteries", "fleets", "external_apis", "models",
          "tiers", "workloads")  # fmt: skip
 
@@ -70,7 +72,11 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize(
+    "page",
+    [pytest.param(page, marks=[pytest.mark.slow] if page.name in LONG else []) for page in PAGES],
+    ids=lambda page: page.name,
+)
 def test_the_examples_of_a_page_run(page: Path, desk: Path) -> None:
     names: dict[str, Any] = {"__name__": page.stem}
     for block in BLOCKS[page]:

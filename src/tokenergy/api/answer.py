@@ -25,9 +25,9 @@ def _token(shown: Simulation, held: Earned, currency: str) -> str:
     if full.allocation_usd_per_mtok is None or full.kwh_share is None:
         return "No token was served: there is no cost of a token."
     costs = f"{full.allocation_usd_per_mtok:.3g} {currency}"
-    text = f"A Mtok costs {costs} in full, {full.kwh_share:.1%} kWh"
+    text = f"A Mtok costs {costs} in full, kWh {full.kwh_share:.1%}"
     if held.marginal_usd_per_mtok is not None:
-        text += f"; {held.marginal_usd_per_mtok:.2g} at the margin"
+        text += f"; marginal {held.marginal_usd_per_mtok:.2g}"
     if held.price_usd_per_mtok is not None:
         text += f"; sells for {held.price_usd_per_mtok:.3g}"
     return f"{text}."
@@ -73,15 +73,15 @@ def _levers(held: Earned) -> str:
     binds = _binds(held)
     first = costs[0].name.replace("_", " ").capitalize()
     place = _place(costs.index(power))
-    return f"{first} moves that cost most, the power price is {place}; {binds}."
+    return f"{first} moves cost most, power price {place}; {binds}."
 
 
 def _binds(held: Earned) -> str:
     if not held.mw_binds_h:
         return "no MW binds"
-    text = f"MW bind in {held.mw_binds_h:.0f} h"
+    text = f"MW bind {held.mw_binds_h:.0f} h"
     rent = held.mw_rent_usd_per_mwh
-    return text if rent is None else f"{text} at {short(rent)} {held.currency}/MWh"
+    return text if rent is None else f"{text} ({short(rent)} {held.currency}/MWh)"
 
 
 def _place(at: int) -> str:

@@ -247,11 +247,11 @@ def _unused(result: Economics) -> None:
         say(f"Not stated in the file, so in no figure: {', '.join(full.missing)}.")
     table = utilisation_table()
     put(
-        "   How full a pool of slots may run, by how long a request may wait (cost: 1 / that)",
+        "   How full a pool of slots may run, by how long a request may wait; x: cost, 1 / that",
         [
             [
                 counted(row[0].slots_count, "slot"),
-                *(f"{cell.utilisation_share:.1%} ({cell.cost_ratio:.1f} x)" for cell in row),
+                *(f"{cell.utilisation_share:.1%} {cell.cost_ratio:.1f}x" for cell in row),
             ]
             for row in table
         ],
@@ -259,15 +259,15 @@ def _unused(result: Economics) -> None:
         right=[_wait(cell.wait_ratio) for cell in table[0]],
     )
     say(
-        f"At most {table[0][0].late_share:.0%} of the requests wait longer; services: mean times "
-        "of one. Erlang's formula, for intuition: servers that batch are no such queue, and "
+        f"At most {table[0][0].late_share:.0%} of the requests wait longer; waits in mean times of "
+        "service. Erlang's formula, for intuition: servers that batch are no such queue, and "
         "dispatch does not use it. Of the GPUs that are paid for here "
         f"{percent(result.earned.gpu_used_share, 0)} are awake, by their rent."
     )
 
 
 def _wait(ratio: float) -> str:
-    return "no wait" if ratio == 0.0 else f"{ratio:g} services"
+    return "no wait" if ratio == 0.0 else f"wait {ratio:g}"
 
 
 def _risk(result: Economics) -> None:
