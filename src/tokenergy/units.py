@@ -33,6 +33,7 @@ SUFFIXES: Final = frozenset(
         "microjoules",
         "mw_per_gpu",
         "w_per_gpu",
+        "w_per_core",
         "kw_per_gpu",
         "j_per_token",
         "mwh_per_mtok",
@@ -101,6 +102,8 @@ SUFFIXES: Final = frozenset(
         "per_year",
         "per_h",
         "per_c",
+        "m_per_s",
+        "w_per_m2",
         # pure numbers
         "share",
         "count",

@@ -7,7 +7,7 @@ import pytest
 from worlds import company_dict, company_of, inputs_of, site_dict, tier_dict, workload_dict
 
 from tokenergy.company.inputs import Lengths
-from tokenergy.dispatch import reach
+from tokenergy.dispatch import points as points_room
 from tokenergy.dispatch.build import build_world
 from tokenergy.dispatch.columns import quality_loss_usd_per_mtok
 from tokenergy.dispatch.reach import build_routes
@@ -79,14 +79,14 @@ def test_workloads_that_share_a_deployment_each_meet_their_own_point(monkeypatch
 
     Base + marginal x rate is its own point's power, and never less than the shared base.
     """
-    honest = reach.language_operating_point
+    honest = points_room.language_operating_point
 
     def heavier(catalogue, **asked):
         point = honest(catalogue, **asked)
         extra = 1.4 if asked["output_tokens_count"] == 900.0 else 1.0
         return replace(point, base_mw=point.base_mw * extra)
 
-    monkeypatch.setattr(reach, "language_operating_point", heavier)
+    monkeypatch.setattr(points_room, "language_operating_point", heavier)
     found = routed(
         workloads=[
             workload_dict("long", output_tokens=900.0),
@@ -446,12 +446,12 @@ def test_a_smaller_rung_answers_the_same_item_with_fewer_tokens_of_its_own(monke
     So items an hour and MWh an item are those of its own operating point, though work is
     counted in Mtok of 32,760 tokens an item. (A slope is put in: media have none.)
     """
-    honest = reach.media_operating_point
+    honest = points_room.media_operating_point
 
     def sloped(catalogue, **asked):
         return replace(honest(catalogue, **asked), marginal_mwh_per_mtok=0.3)
 
-    monkeypatch.setattr(reach, "media_operating_point", sloped)
+    monkeypatch.setattr(points_room, "media_operating_point", sloped)
     changes = video()
     rung = {**changes["models"][0], "name": "clip", "quality_share": 0.5}
     rung["shape"] = {**rung["shape"], "frames": 41}

@@ -8,6 +8,7 @@ from tokenergy.company.fleet import ExternalApi, Fleet, Model
 from tokenergy.company.growth import Growth
 from tokenergy.company.horizon import Horizon
 from tokenergy.company.noun import Name, Noun, Positive, Share
+from tokenergy.company.observe import Observe
 from tokenergy.company.restraint import Restraint
 from tokenergy.company.site import Network, Region, Site
 from tokenergy.company.tier import Tier, Workload
@@ -51,5 +52,7 @@ class Company(Noun):
     """The path of users; null: no path is drawn."""
     presets: tuple[Name, ...] = ()
     """Published figures of others to show beside our own, by name; never used as defaults."""
+    observe: Observe | None = None
+    """Engines to watch and live prices; null: only what the command line names is watched."""
     history_days: Positive = 28.0
     """Days of series before the horizon that policies learn from; at least 7."""

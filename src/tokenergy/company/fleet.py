@@ -4,6 +4,7 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, model_validator
 
+from tokenergy.company.measured import MeasuredReplica
 from tokenergy.company.noun import Name, NonNegative, Noun, Positive, Share
 
 BYTES_PER_WEIGHT: Final = {"bf16": 2.0, "fp8": 1.0, "mxfp4": 0.55}
@@ -107,6 +108,8 @@ class Model(Noun):
     """Size of an image or a video; null for a language model."""
     batch_limit: int = Field(default=256, gt=0)
     """Most sequences in one decode step."""
+    measured: tuple[MeasuredReplica, ...] = ()
+    """Replicas that were measured: on their fleets they stand for the catalogue's figures."""
     wake_s: NonNegative | None = None
     """Seconds from asleep to serving; null: container start and weight bytes / read rate."""
 

@@ -10,6 +10,7 @@ from tokenergy.company.contract import Contract
 from tokenergy.company.fleet import ExternalApi, Fleet, Model
 from tokenergy.company.growth import Growth, MixStep
 from tokenergy.company.horizon import Horizon
+from tokenergy.company.observe import Observe
 from tokenergy.company.restraint import Restraint
 from tokenergy.company.site import Network, Region, Site
 from tokenergy.company.tier import Tier, Workload
@@ -34,6 +35,7 @@ class Parts:
         growth: None if there is none, or if it could not be read.
         grows: whether the file states growth, readable or not.
         mix: steps of growth's model mix, each with its path: what could be read of them.
+        observe: None if there is none, or if it could not be read.
         unread: sections that could not be read at all: nothing is said about their names.
     """
 
@@ -56,6 +58,7 @@ class Parts:
     growth: Growth | None = None
     grows: bool = False
     mix: tuple[tuple[str, MixStep], ...] = ()
+    observe: Observe | None = None
     positions: Mapping[str, tuple[int, ...]]
     broken: Mapping[str, Mapping[int, Mapping[str, str]]]
     unread: frozenset[str]
@@ -71,6 +74,7 @@ class Parts:
             history_days=company.history_days,
             horizon=company.horizon,
             network=company.network,
+            observe=company.observe,
             growth=growth,
             grows=growth is not None,
             mix=tuple((mix_path(at), step) for at, step in enumerate(growth.model_mix))

@@ -7,8 +7,8 @@ from tokenergy.company.company import Company
 from tokenergy.company.fleet import Fleet, Model
 from tokenergy.company.inputs import Inputs, Lengths
 from tokenergy.company.network import distance_km, rtt_ms
-from tokenergy.company.site import Site
 from tokenergy.company.tier import Tier, Workload
+from tokenergy.dispatch.points import operating_point
 from tokenergy.dispatch.world import (
     NOWHERE,
     Deployment,
@@ -17,11 +17,7 @@ from tokenergy.dispatch.world import (
     WorkloadSpec,
 )
 from tokenergy.energy.media import latent_tokens
-from tokenergy.energy.operating_point import (
-    OperatingPoint,
-    language_operating_point,
-    media_operating_point,
-)
+from tokenergy.energy.operating_point import OperatingPoint
 from tokenergy.errors import DoesNotFit, SloUnreachable
 from tokenergy.units import BYTES_PER_GB, H_PER_MONTH, MS_PER_S, S_PER_H, TOKENS_PER_MTOK
 
@@ -103,7 +99,14 @@ def _offer(
     region = next(region for region in company.regions if region.name == workload.origin)
     tier = _tier(company, workload)
     try:
-        point = _point(workload, tier, model, fleet, site, inputs, catalogue)
+        point = operating_point(
+            catalogue,
+            tier=tier,
+            model=model,
+            fleet=fleet,
+            site=site,
+            lengths=None if model.shape is not None else _lengths(workload, inputs),
+        )
     except DoesNotFit as fault:
         if model.fleets is not None:
             raise
@@ -124,42 +127,6 @@ def _offer(
         point=point,
         rtt_ms=wait_ms,
         distance_km=distance_km(region, site),
-    )
-
-
-def _point(
-    workload: Workload,
-    tier: Tier,
-    model: Model,
-    fleet: Fleet,
-    site: Site,
-    inputs: Inputs,
-    catalogue: Catalogue,
-) -> OperatingPoint:
-    if model.shape is not None:
-        return media_operating_point(
-            catalogue,
-            model=model.catalogue,
-            accelerator=fleet.accelerator,
-            gpus_count=model.gpus_per_replica,
-            height=model.shape.height,
-            width=model.shape.width,
-            frames=model.shape.frames,
-            steps=model.shape.steps,
-            host_w_per_gpu=site.host_w_per_gpu,
-        )
-    lengths = _lengths(workload, inputs)
-    return language_operating_point(
-        catalogue,
-        model=model.catalogue,
-        accelerator=fleet.accelerator,
-        gpus_count=model.gpus_per_replica,
-        bytes_per_weight=model.bytes_per_weight,
-        tpot_limit_s=tier.tpot_limit_s,
-        input_tokens_count=lengths.input_tokens,
-        output_tokens_count=lengths.output_tokens,
-        host_w_per_gpu=site.host_w_per_gpu,
-        batch_limit_count=model.batch_limit,
     )
 
 

@@ -190,8 +190,8 @@ def media_operating_point(
         sleep_mw_per_gpu=sku.idle_w / W_PER_MW,
         tpot_s=item_s / tokens_count,
         unloaded_ttft_s=item_s,
-        wake_h=_wake_h(facts.weights_gb),
-        wake_mwh=base_mw * _wake_h(facts.weights_gb),
+        wake_h=start_h(facts.weights_gb),
+        wake_mwh=base_mw * start_h(facts.weights_gb),
         input_output_cost_ratio_share=0.0,
         bound="media",
         energy_tier="modelled",
@@ -272,7 +272,7 @@ def _language_point(
     input_j = prefill_j_per_token(model, fit)
     tpot_s = curve.step_s(batch, power_w=power_w)
     base_mw = (BASE_SHARE * power_w + host_w) / W_PER_MW
-    wake_h = _wake_h(model.weights_gb / gpus_count)
+    wake_h = start_h(model.weights_gb / gpus_count)
     low_share, high_share = language_band(model, fitted=fit.fitted)
     warnings = _scope_warnings(fit, accelerator, gpus_count=gpus_count)
     if batch < SMALLEST_MEASURED_BATCH_COUNT:
@@ -312,7 +312,8 @@ def _language_point(
     )
 
 
-def _wake_h(read_gb: float) -> float:
+def start_h(read_gb: float) -> float:
+    """Return how long a replica takes from asleep to serving, by the weights each GPU reads."""
     return (CONTAINER_START_S + read_gb / WEIGHT_READ_GB_PER_S) / S_PER_H
 
 

@@ -1,6 +1,6 @@
 """A company file: read whole or in part, checked with its series, all findings at once."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from importlib.resources import files
@@ -24,6 +24,8 @@ from tokenergy.files.yaml_text import YamlText, place_of, read_yaml
 
 NO_GRID: Final = ("HORIZON_", "HISTORY_")
 """Codes after which there is no grid to lay series on."""
+Edit = Callable[[dict[str, Any]], dict[str, Any]]
+"""Returns another tree in the place of a file's; it leaves the one that it is given alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -70,17 +72,19 @@ def check_file(
     days: float | None = None,
     seed: int | None = None,
     allow_unverified: bool = False,
+    edit: Edit | None = None,
     catalogue: Catalogue | None = None,
     on_progress: OnProgress | None = None,
 ) -> Checked:
     """Read a company file and its series; whatever is wrong is a finding, never an error.
 
-    `start` (aware), `days` and `seed` stand in for those of the file; `allow_unverified` lets
-    presets in that nobody has checked at their source.
+    `start` (aware), `days` and `seed` stand in for those of the file; `edit` may put other things
+    into its tree before anything is checked; `allow_unverified` lets presets in that nobody has
+    checked at their source.
     """
     where = Path(path)
     known = catalogue or load_catalogue()
-    text = _with(read_yaml(where), start=start, days=days, seed=seed)
+    text = _with(read_yaml(where), start=start, days=days, seed=seed, edit=edit)
     company, parts, findings = _understood(text, known, allow_unverified=allow_unverified)
     inputs: Inputs | None = None
     if parts is not None and not any(
@@ -105,6 +109,7 @@ def load(
     days: float | None = None,
     seed: int | None = None,
     allow_unverified: bool = False,
+    edit: Edit | None = None,
     catalogue: Catalogue | None = None,
     on_progress: OnProgress | None = None,
 ) -> tuple[Company, Inputs, Catalogue, tuple[Finding, ...]]:
@@ -121,6 +126,7 @@ def load(
         days=days,
         seed=seed,
         allow_unverified=allow_unverified,
+        edit=edit,
         catalogue=catalogue,
         on_progress=on_progress,
     )
@@ -147,9 +153,14 @@ def init_text() -> str:
 
 
 def _with(
-    text: YamlText, *, start: datetime | None, days: float | None, seed: int | None
+    text: YamlText,
+    *,
+    start: datetime | None,
+    days: float | None,
+    seed: int | None,
+    edit: Edit | None,
 ) -> YamlText:
-    """Put another horizon or seed into the tree of a file, before anything is checked."""
+    """Put what stands in for parts of a file into its tree, before anything is checked."""
     if not isinstance(text.tree, dict):
         return text
     tree = text.tree if seed is None else {**text.tree, "seed": seed}
@@ -158,7 +169,7 @@ def _with(
     horizon = tree.get("horizon")
     if new and isinstance(horizon, dict):
         tree = {**tree, "horizon": {**horizon, **new}}
-    return replace(text, tree=tree)
+    return replace(text, tree=tree if edit is None else edit(tree))
 
 
 def _understood(

@@ -9,6 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 from tokenergy.company.company import Company
 from tokenergy.company.growth import Growth, MixStep
 from tokenergy.company.horizon import Horizon
+from tokenergy.company.observe import Observe
 from tokenergy.company.parts import NAMELESS, SECTIONS, Parts, mix_path
 from tokenergy.company.site import Network
 
@@ -44,6 +45,7 @@ def salvage(raw: Mapping[str, Any]) -> Parts:
         growth=_read(TypeAdapter(Growth), raw.get("growth")),
         grows=raw.get("growth") is not None,
         mix=_mix(raw.get("growth")),
+        observe=_read(TypeAdapter(Observe), raw.get("observe")),
         network=network or Network(),
         positions=positions,
         broken=broken,

@@ -11,6 +11,7 @@ from tokenergy.company.check.proportion import check_proportion
 from tokenergy.company.check.reach import check_reach
 from tokenergy.company.check.sizes import check_sizes
 from tokenergy.company.check.span import check_span
+from tokenergy.company.check.watched import check_watched
 from tokenergy.company.company import Company
 from tokenergy.company.finding import Finding
 from tokenergy.company.parts import Parts
@@ -39,4 +40,5 @@ def check_company(
         *check_reach(parts),
         *check_audience(parts, catalogue, allow_unverified=allow_unverified),
         *check_limits(parts, catalogue),
+        *check_watched(parts),
     )

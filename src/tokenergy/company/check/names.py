@@ -67,6 +67,8 @@ def _references(parts: Parts) -> Iterator[tuple[str, str, str]]:
     for path, model in parts.placed("models"):
         for position, name in enumerate(model.fleets or ()):
             yield f"{path}.fleets[{position}]", "fleets", name
+        for position, measured in enumerate(model.measured):
+            yield f"{path}.measured[{position}].fleet", "fleets", measured.fleet
     for path, workload in parts.placed("workloads"):
         yield f"{path}.tier", "tiers", workload.tier
         yield f"{path}.origin", "regions", workload.origin
@@ -80,9 +82,24 @@ def _references(parts: Parts) -> Iterator[tuple[str, str, str]]:
         yield f"{path}.workload", "workloads", step.workload
         for position, name in enumerate(step.ladder):
             yield f"{path}.ladder[{position}]", "models", name
+    yield from _watched(parts)
     for position, rtt in enumerate(parts.network.rtt):
         yield f"network.rtt[{position}].region", "regions", rtt.region
         yield f"network.rtt[{position}].site", "sites", rtt.site
+
+
+def _watched(parts: Parts) -> Iterator[tuple[str, str, str]]:
+    """Yield the names that `observe` uses."""
+    if parts.observe is None:
+        return
+    for position, engine in enumerate(parts.observe.engines):
+        path = f"observe.engines[{position}]"
+        yield f"{path}.fleet", "fleets", engine.fleet
+        yield f"{path}.model", "models", engine.model
+        if engine.workload is not None:
+            yield f"{path}.workload", "workloads", engine.workload
+    for position, feed in enumerate(parts.observe.price_feeds):
+        yield f"observe.price_feeds[{position}].site", "sites", feed.site
 
 
 def _unknown(path: str, section: str, name: str, known: tuple[str, ...]) -> Finding:

@@ -1,0 +1,70 @@
+"""What one replica of a model does on a fleet, for a workload: measured, else as predicted."""
+
+from tokenergy.company.catalogue import Catalogue
+from tokenergy.company.fleet import Fleet, Model
+from tokenergy.company.inputs import Lengths
+from tokenergy.company.site import Site
+from tokenergy.company.tier import Tier
+from tokenergy.energy.measured_point import measured_operating_point
+from tokenergy.energy.operating_point import (
+    OperatingPoint,
+    language_operating_point,
+    media_operating_point,
+)
+
+
+def operating_point(
+    catalogue: Catalogue,
+    *,
+    tier: Tier,
+    model: Model,
+    fleet: Fleet,
+    site: Site,
+    lengths: Lengths | None,
+) -> OperatingPoint:
+    """Return the operating point of one replica; `lengths` is None for a media model.
+
+    Raises:
+        DoesNotFit: if the model is too large for the replica's GPUs.
+        SloUnreachable: if one sequence alone misses the tier's limit.
+    """
+    if lengths is None:
+        return _media_point(catalogue, model, fleet, site)
+    own = next((each for each in model.measured if each.fleet == fleet.name), None)
+    if own is not None:
+        return measured_operating_point(
+            catalogue,
+            own,
+            model=model.catalogue,
+            accelerator=fleet.accelerator,
+            gpus_count=model.gpus_per_replica,
+            bytes_per_weight=model.bytes_per_weight,
+            host_w_per_gpu=site.host_w_per_gpu,
+        )
+    return language_operating_point(
+        catalogue,
+        model=model.catalogue,
+        accelerator=fleet.accelerator,
+        gpus_count=model.gpus_per_replica,
+        bytes_per_weight=model.bytes_per_weight,
+        tpot_limit_s=tier.tpot_limit_s,
+        input_tokens_count=lengths.input_tokens,
+        output_tokens_count=lengths.output_tokens,
+        host_w_per_gpu=site.host_w_per_gpu,
+        batch_limit_count=model.batch_limit,
+    )
+
+
+def _media_point(catalogue: Catalogue, model: Model, fleet: Fleet, site: Site) -> OperatingPoint:
+    assert model.shape is not None  # the noun sees to it
+    return media_operating_point(
+        catalogue,
+        model=model.catalogue,
+        accelerator=fleet.accelerator,
+        gpus_count=model.gpus_per_replica,
+        height=model.shape.height,
+        width=model.shape.width,
+        frames=model.shape.frames,
+        steps=model.shape.steps,
+        host_w_per_gpu=site.host_w_per_gpu,
+    )
