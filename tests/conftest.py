@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from hypothesis import settings
+from small_llm import RunningLlm, running_llm
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -85,3 +86,10 @@ def sora(opened_sora: Any) -> Any:
     import tokenergy as te
 
     return te.economics(opened_sora)
+
+
+@pytest.fixture(scope="session")
+def small_llm() -> Iterator[RunningLlm]:
+    """Return a real small language model with four slots, served for the whole session, or skip."""
+    with running_llm(slots=4) as served:
+        yield served

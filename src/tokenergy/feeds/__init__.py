@@ -1,0 +1,1 @@
+"""Live data behind ports: prices, weather, carbon, engines, meters."""

@@ -1,0 +1,1 @@
+"""Meters of energy: boards, processors, processes, and what a Prometheus server keeps."""

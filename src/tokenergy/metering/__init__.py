@@ -1,0 +1,1 @@
+"""One reading: counters to differences, joules to whom they are for."""
