@@ -32,6 +32,16 @@ def test_it_holds_what_the_examples_name() -> None:
     assert [row.accelerator for row in CATALOGUE.coefficients] == ["H100", "B200"]
 
 
+def test_it_holds_what_the_small_language_model_runs_on() -> None:
+    """Weights by the dimensions of its layers; 460.8 GB/s = 12 channels x 8 bytes x 4.8 GT/s."""
+    layer = 2 * 576**2 + 2 * 576 * 192 + 3 * 576 * 1536 + 2 * 576
+    model = CATALOGUE.language_model("smollm2-135m")
+    assert model.total_b == pytest.approx((49152 * 576 + 30 * layer + 576) / 1e9, rel=1e-6)
+    processor = CATALOGUE.accelerator("EPYC-9654")
+    assert processor.tdp_w == 360
+    assert processor.bandwidth_gb_per_s == pytest.approx(12 * 8 * 4.8)
+
+
 def test_names_are_unique_across_kinds() -> None:
     names = [
         name.lower()
@@ -97,6 +107,7 @@ def test_the_facts_stay_close_to_the_rows_that_the_fit_used(shared_data: Path) -
         ("qwen3-30b-a3b", 48, 4, 128),
         ("qwen3-235b-a22b", 94, 4, 128),
         ("mixtral-8x7b", 32, 8, 128),
+        ("smollm2-135m", 30, 3, 64),
     ],
 )
 def test_the_cache_is_keys_and_values_of_every_layer_in_bf16(

@@ -144,10 +144,11 @@ class SqliteLedger:
         row = self._as_row(entry)
         return (*row[:_START], stamp(row[_START]), stamp(row[_END]), *row[_END + 1 :])
 
-    def entries(self, *, run_id: str | None = None) -> Iterator[LedgerEntry]:
-        """Yield rows as they were written, of one run or of all."""
+    def entries(self, *, run_id: str | None = None, by_time: bool = False) -> Iterator[LedgerEntry]:
+        """Yield rows of one run or of all, as they were written or in order of their start."""
         query = f"SELECT {_listed(COLUMNS)} FROM ledger"
         query += "" if run_id is None else " WHERE run_id = ?"
+        query += ' ORDER BY "start", rowid' if by_time else ""
         with self._words_for_faults("cannot be read"):
             found = self._file.execute(query, () if run_id is None else (run_id,))
             for row in found:

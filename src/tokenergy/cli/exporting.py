@@ -1,0 +1,112 @@
+"""`tokenergy export`: a company's ledger in other people's forms."""
+
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tokenergy.cli.given import default_ledger
+from tokenergy.cli.told import print_json
+from tokenergy.errors import InputError
+
+STDOUT = Path("-")
+
+
+Kind = Annotated[str, typer.Argument(help="focus, focus-contracts or cloudevents.", metavar="KIND")]
+Company = Annotated[Path, typer.Argument(help="The company file (YAML).", metavar="COMPANY")]
+Ledger = Annotated[
+    Path | None,
+    typer.Option(
+        "--ledger",
+        help="SQLite file; default .tokenergy/<company>.sqlite; simulated if it is missing.",
+    ),
+]
+Run = Annotated[
+    str | None,
+    typer.Option("--run", help="run_id. Default: the only one, else this company's mpc."),
+]
+Version = Annotated[
+    str | None, typer.Option("--version", help="Of FOCUS: 1.2 (default) or 1.4 (draft).")
+]
+Format = Annotated[str | None, typer.Option("--format", help="csv (default), parquet or jsonl.")]
+Basis = Annotated[
+    str, typer.Option("--basis", help="Cost of a token row: allocation, usage or marginal.")
+]
+Out = Annotated[
+    Path | None,
+    typer.Option("--out", help="The file; - is stdout. Default: out/<company>.<kind>.<format>"),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object; keys carry units.")]
+
+
+def export(
+    kind: Kind,
+    company: Company,
+    ledger: Ledger = None,
+    run: Run = None,
+    version: Version = None,
+    format: Format = None,
+    basis: Basis = "allocation",
+    out: Out = None,
+    as_json: Json = False,
+) -> None:
+    """Write FOCUS costs, contract commitments or CloudEvents; exit 1 if our check fails."""
+    from tokenergy.api import load
+    from tokenergy.api.exporting import export as run_export
+    from tokenergy.cli.progress import progress
+
+    if out == STDOUT and as_json:
+        raise InputError("--out - prints the file and --json the result: choose one of them")
+    opened = load(company)
+    name = f"{company.stem}.{kind}.{format or ('jsonl' if kind == 'cloudevents' else 'csv')}"
+    with _file(out, name) as target, progress(quiet=as_json or out == STDOUT) as told:
+        result = run_export(
+            kind,
+            opened,
+            ledger=ledger or default_ledger(company),
+            run=run,
+            version=version,
+            format=format,
+            basis=basis,
+            out=target,
+            on_progress=told,
+        )
+        if out == STDOUT:
+            sys.stdout.flush()
+            with target.open("rb") as held:
+                shutil.copyfileobj(held, sys.stdout.buffer)
+            sys.stdout.flush()
+    if as_json:
+        print_json(result.to_dict())
+    else:
+        typer.echo(str(result), err=out == STDOUT)
+    if result.conformance is not None and not result.conformance.passed:
+        raise typer.Exit(1)
+
+
+@contextmanager
+def _file(out: Path | None, name: str) -> Iterator[Path]:
+    """Give the file to write: the one named, one that is thrown away, or one in `out/`."""
+    if out == STDOUT:
+        with tempfile.TemporaryDirectory(prefix="tokenergy-") as folder:
+            yield Path(folder) / Path(name).name
+        return
+    if out is not None:
+        yield out
+        return
+    folder_out = Path("out")
+    made = not folder_out.exists()
+    try:
+        folder_out.mkdir(exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot make the folder out: {error.strerror or error}") from error
+    try:
+        yield folder_out / name
+    finally:
+        if made and not any(folder_out.iterdir()):
+            folder_out.rmdir()

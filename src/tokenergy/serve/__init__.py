@@ -1,0 +1,1 @@
+"""Effects that others call: metrics, telemetry; later the gateway."""
