@@ -8,6 +8,8 @@ MAKEFLAGS += --no-print-directory --no-builtin-rules
 VENV := .venv
 PY := $(VENV)/bin/python
 READY := $(VENV)/.ready
+# A file of tests is one worker's, so that what it makes once is made once; PARALLEL= runs plainly.
+PARALLEL ?= -n 2 --dist loadfile --no-loadscope-reorder
 
 # The first Python that is new enough; a name on the path may be a shim that does not run.
 define find_python
@@ -26,7 +28,7 @@ demo: $(READY) ## run the whole tool once on the example company Meridian
 	@$(VENV)/bin/tokenergy demo examples/meridian.yaml
 
 test: $(READY) ## run all tests (ARGS='-m "not slow"' leaves the slow ones out)
-	@$(PY) -m pytest $(ARGS)
+	@$(PY) -m pytest $(PARALLEL) $(ARGS)
 
 check: $(READY) ## check format, lint, types, imports and the rules of the house
 	@$(VENV)/bin/ruff format --check --output-format concise . \

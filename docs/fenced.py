@@ -8,6 +8,9 @@ fence is the language; the words after it say how the example is run:
     ```console status=2       ... and ends with that exit status
     ```console slow           longer than about 5 s: run apart, in a folder of its own
     ```console real           needs ../shared/data beside the checkout: run apart, too
+    ```console live           beside two small LLMs at work on 127.0.0.1:18080 and :18081: run
+                              apart, too; its figures may be any
+    ```console feeds          `tokenergy fetch` asks a stand-in of its feed on this machine
     ```yaml company           a whole company file: it must check clean
     ```yaml fragment          sections of a company file, complete by themselves
     ```yaml merge=mine.yaml   changes to that file by name; the whole must check clean
@@ -23,6 +26,7 @@ from pathlib import Path
 
 FENCE = re.compile(r"^```(\w*) ?(.*)$")
 NUMBER = re.compile(r"-?\d[\d,]*(?:\.\d+)?")
+FETCH = re.compile(r"tokenergy fetch (\S+)")
 ELISION = "..."
 TOLERANCE_SHARE = 0.02
 """How far a printed figure may move before its page must be written again."""
@@ -110,6 +114,11 @@ def commands(block: Block) -> Iterator[Command]:
         yield Command(
             line=block.line + first + 1, end=block.line + at, text=text, shown=lines[begin:at]
         )
+
+
+def at_stand_in(text: str, url: str) -> str:
+    """Return a command whose `tokenergy fetch` asks another address than the real service's."""
+    return FETCH.sub(rf"tokenergy fetch \1 --base-url {url}", text)
 
 
 def _quote_is_open(text: str) -> bool:

@@ -4,7 +4,8 @@
 
 An output that is shown whole is replaced; of one with `...` the figures are, and where the words
 of its lines have changed the page needs a person, and is named. Examples on real prices are run
-where ../shared/data is there.
+where ../shared/data is there, those beside small LLMs where tests/llm-requirements.txt is
+installed.
 """
 
 import os
@@ -12,15 +13,21 @@ import shlex
 import subprocess
 import sys
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 
-from fenced import ELISION, Block, Command, aligned, blocks, commands
+from fenced import ELISION, Block, Command, aligned, at_stand_in, blocks, commands
 
 ROOT = Path(__file__).resolve().parents[1]
+sys.path.append(str(ROOT / "tests"))  # where the stand-ins of feeds and the small LLMs are
+from live_pair import being_asked, running_pair  # noqa: E402
+from price_stand_in import price_stand_in  # noqa: E402
+from small_llm import missing_llm  # noqa: E402
+
 SHARED = ROOT.parent / "shared"
 PAGES = (
     "README.md", "docs/getting-started.md", "docs/concepts.md", "docs/recipes.md",
-    "docs/economics.md", "docs/thesis.md",
+    "docs/economics.md", "docs/thesis.md", "docs/observe.md", "docs/feeds.md", "docs/exports.md",
 )  # fmt: skip
 TARGETS = {"make demo": "tokenergy demo examples/meridian.yaml"}
 
@@ -57,14 +64,28 @@ def _again(block: Block, folder: Path) -> list[tuple[Command, list[str]]]:
     if block.language == "python":
         _said(f"python -c {shlex.quote(block.text)}", folder)
     real = "real" in block.words and not (SHARED / "data").is_dir()
+    live = "live" in block.words
     if block.language != "console" or real:
         return []
+    if live and (reason := missing_llm()):
+        sys.stderr.write(f"{block.page.name}:{block.line}: left as it is: {reason}\n")
+        return []
+    with ExitStack() as stack:
+        if live:
+            stack.enter_context(being_asked(stack.enter_context(running_pair())))
+        url = stack.enter_context(price_stand_in()) if "feeds" in block.words else ""
+        return _console_again(block, folder, url)
+
+
+def _console_again(block: Block, folder: Path, feed_url: str) -> list[tuple[Command, list[str]]]:
     made = []
     for command in commands(block):
         shows = any(line.strip() for line in command.shown)
         text = TARGETS.get(command.text, command.text) if shows else command.text
         if text.startswith("make"):
             continue
+        if feed_url:
+            text = at_stand_in(text, feed_url)
         said = _said(text, folder)
         if shows:
             made.append((command, _output(block, command, said)))

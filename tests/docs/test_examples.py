@@ -1,8 +1,9 @@
 """Every fenced example of README.md, docs/ and CONTRIBUTING.md, run as it stands there.
 
 `docs/fenced.py` says what the words after a fence mean. A page is one test: its examples run in
-order, in one folder with `examples` beside it and one Python namespace. Examples marked `slow` or
-`real` are tests of their own. Where figures have moved, `docs/make_outputs.py` writes them again.
+order, in one folder with `examples` beside it and one Python namespace. Examples marked `slow`,
+`real` or `live` are tests of their own. Where figures have moved, `docs/make_outputs.py` writes
+them again.
 """
 
 import os
@@ -11,13 +12,18 @@ import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import nullcontext
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from live_pair import being_asked, running_pair
+from price_stand_in import price_stand_in
 from pydantic import TypeAdapter
+from small_llm import RunningLlm
 
 import tokenergy as te
 from tokenergy.company.company import Company
@@ -45,16 +51,19 @@ def _fenced() -> Any:
 
 
 fenced = _fenced()
+ALONE = {"slow", "real", "live"}
+"""Words of examples that are run apart."""
 BLOCKS = {page: fenced.blocks(page) for page in PAGES}
 APART = [
     pytest.param(
         block,
         id=f"{block.page.name}:{block.line}",
-        marks=[pytest.mark.slow] if "slow" in block.words else [],  # whole horizons, each policy
+        # whole horizons with each policy, or windows that have to pass
+        marks=[pytest.mark.slow] if {"slow", "live"} & set(block.words) else [],
     )
     for found in BLOCKS.values()
     for block in found
-    if {"slow", "real"} & set(block.words)
+    if ALONE & set(block.words)
 ]
 
 
@@ -72,6 +81,13 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def pair() -> Iterator[tuple[RunningLlm, ...]]:
+    """Two small LLMs where examples/observe.yaml looks for them."""
+    with running_pair() as running:
+        yield running
+
+
 @pytest.mark.parametrize(
     "page",
     [pytest.param(page, marks=[pytest.mark.slow] if page.name in LONG else []) for page in PAGES],
@@ -81,7 +97,7 @@ def test_the_examples_of_a_page_run(page: Path, desk: Path) -> None:
     names: dict[str, Any] = {"__name__": page.stem}
     for block in BLOCKS[page]:
         assert block.language in LANGUAGES, f"{page.name}:{block.line}: which language is this?"
-        if not {"slow", "real"} & set(block.words):
+        if not ALONE & set(block.words):
             _run(block, desk, names)
 
 
@@ -89,7 +105,11 @@ def test_the_examples_of_a_page_run(page: Path, desk: Path) -> None:
 def test_an_example_runs_apart(block: Any, desk: Path, request: pytest.FixtureRequest) -> None:
     if "real" in block.words:
         request.getfixturevalue("shared_data")
-    _run(block, desk, {})
+    work: Any = nullcontext()
+    if "live" in block.words:
+        work = being_asked(request.getfixturevalue("pair"))
+    with work:
+        _run(block, desk, {})
 
 
 def _run(block: Any, desk: Path, names: dict[str, Any]) -> None:
@@ -99,20 +119,30 @@ def _run(block: Any, desk: Path, names: dict[str, Any]) -> None:
     elif block.language == "yaml":
         _check_yaml(block, desk, where)
     elif block.language == "console":
-        status = int(block.word("status") or 0)
-        for command in fenced.commands(block):
-            place = f"{block.page.name}:{command.line}"
-            shows = any(line.strip() for line in command.shown)
-            said = _said(command.text, status, place, shows=shows)
-            if said is None or not shows:
-                continue
-            try:
-                fenced.aligned(command.shown, said.splitlines())
-            except LookupError as error:
-                pytest.fail(f"{place}: {command.text}\n{error}")
+        if "feeds" in block.words:
+            with price_stand_in() as url:
+                _run_console(block, url)
+        else:
+            _run_console(block)
 
 
 # ---- console ---------------------------------------------------------------------------
+
+
+def _run_console(block: Any, feed_url: str = "") -> None:
+    """Run each command and hold what it printed against the page; live figures may be any."""
+    status = int(block.word("status") or 0)
+    for command in fenced.commands(block):
+        place = f"{block.page.name}:{command.line}"
+        shows = any(line.strip() for line in command.shown)
+        text = fenced.at_stand_in(command.text, feed_url) if feed_url else command.text
+        said = _said(text, status, place, shows=shows)
+        if said is None or not shows:
+            continue
+        try:
+            fenced.aligned(command.shown, said.splitlines(), loose="live" in block.words)
+        except LookupError as error:
+            pytest.fail(f"{place}: {command.text}\n{error}\nall that was printed:\n{said}")
 
 
 def _said(text: str, status: int, where: str, *, shows: bool) -> str | None:
@@ -123,7 +153,7 @@ def _said(text: str, status: int, where: str, *, shows: bool) -> str | None:
         if ran is None or not shows:
             return None
         text = ran
-    needed = [tool for tool in ("jq", "sqlite3") if re.search(rf"(^|\W){tool} ", text)]
+    needed = [tool for tool in ("jq", "sqlite3", "curl") if re.search(rf"(^|\W){tool} ", text)]
     if any(shutil.which(tool) is None for tool in needed):
         return None
     run = subprocess.run(
@@ -215,6 +245,17 @@ def _name(item: dict[str, Any]) -> str:
 )
 def test_figures_may_move_a_little_and_words_not_at_all(shown: str, said: str, agree: bool) -> None:
     assert fenced.same(shown, said, loose=False) is agree
+
+
+def test_live_figures_may_be_any_and_words_none_other() -> None:
+    assert fenced.same("paris 192 2.870", "paris 1,344 0.1", loose=True)
+    assert not fenced.same("paris 192 2.870", "paris - 0.1", loose=True)
+
+
+def test_a_fetch_of_a_page_asks_the_stand_in() -> None:
+    text = fenced.at_stand_in("tokenergy fetch aemo --zone NSW1", "http://127.0.0.1:1")
+    assert text == "tokenergy fetch aemo --base-url http://127.0.0.1:1 --zone NSW1"
+    assert fenced.at_stand_in("tokenergy check a.yaml", "x") == "tokenergy check a.yaml"
 
 
 def test_an_elision_stands_for_any_lines_and_the_rest_for_itself() -> None:

@@ -42,7 +42,7 @@ def document(data: ReportData) -> str:
 <html lang="en">
 <head>
 <meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="{_policy(scripts)}">
+<meta http-equiv="Content-Security-Policy" content="{policy(scripts)}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <meta name="generator" content="Tokenergy">
@@ -64,8 +64,8 @@ def document(data: ReportData) -> str:
 <footer>
 {_foot(data)}
 </footer>
-<script type="application/json" id="numbers">{_json(numbers)}</script>
-<script type="application/json" id="charts">{_json({"charts": specs, "looks": looks})}</script>
+<script type="application/json" id="numbers">{safe_json(numbers)}</script>
+<script type="application/json" id="charts">{safe_json({"charts": specs, "looks": looks})}</script>
 {inline}
 </body>
 </html>
@@ -106,16 +106,18 @@ def static(name: str) -> str:
     return files("tokenergy.page").joinpath("static", name).read_text(encoding="utf-8")
 
 
-def _policy(scripts: list[str]) -> str:
+def policy(scripts: list[str], *, connect: str = "") -> str:
+    """Return what the page may do: run these scripts, and ask `connect`, or nobody."""
     digests = [base64.b64encode(hashlib.sha256(text.encode()).digest()) for text in scripts]
     allowed = " ".join(f"'sha256-{digest.decode()}'" for digest in digests) or "'none'"
+    asks = f"connect-src {connect}; " if connect else ""
     return (
         f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; img-src data:; "
-        "base-uri 'none'; form-action 'none'"
+        f"{asks}base-uri 'none'; form-action 'none'"
     )
 
 
-def _json(value: Any) -> str:
+def safe_json(value: Any) -> str:
     """Return JSON that cannot end the script that holds it."""
     text = json.dumps(value, allow_nan=False, separators=(",", ":"), ensure_ascii=False)
     for sign in "<>&\u2028\u2029":

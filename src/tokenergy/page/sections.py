@@ -276,8 +276,8 @@ def split(data: ReportData) -> Section:
 
 def warnings(data: ReportData) -> Section:
     """Return what was found in the input and does not stop a run."""
-    found = [_finding(finding) for finding in data.heading.get("warnings") or ()]
-    more = [_finding(finding) for finding in (data.economics or {}).get("findings") or ()]
+    found = [finding_html(finding) for finding in data.heading.get("warnings") or ()]
+    more = [finding_html(finding) for finding in (data.economics or {}).get("findings") or ()]
     found += [finding for finding in unique(more) if finding not in found]
     body = "".join(found[:OPEN_FINDINGS_COUNT]) or paragraph("None.")
     rest = found[OPEN_FINDINGS_COUNT:]
@@ -286,7 +286,7 @@ def warnings(data: ReportData) -> Section:
     return Section(anchor="warnings", link="Warnings", title="Warnings", body=body)
 
 
-def _finding(finding: Mapping[str, Any]) -> str:
+def finding_html(finding: Mapping[str, Any]) -> str:
     """Return a finding as a sentence, where it is, and what to do about it."""
     unit = f" {finding['unit']}" if finding.get("unit") else ""
     held = [f"{word} {finding[word]}{unit}" for word in ("value", "limit") if finding.get(word)]
