@@ -1,6 +1,7 @@
 """`export`: one small company's ledger as files that pass, said in findings what they lack."""
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -127,4 +128,50 @@ def test_marginal_is_refused_where_the_ledger_has_none(opened, ledger, tmp_path)
 def test_unknown_words_are_refused_before_any_work(opened, tmp_path, words, said):
     with pytest.raises(InputError, match=said):
         export(**{"company": opened, "out": tmp_path / "f", **words})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_end_of_the_name_is_the_format(opened, ledger, tmp_path):
+    done = export("focus", opened, ledger=ledger, out=tmp_path / "f.parquet")
+    assert done.format == "parquet" and pl.read_parquet(done.file).height == done.rows_count
+    with pytest.raises(InputError, match=r"ends in \.parquet and the format is csv"):
+        export("focus", opened, ledger=ledger, format="csv", out=tmp_path / "g.parquet")
+
+
+def test_a_draft_is_called_one(opened, ledger, tmp_path):
+    draft = export("focus", opened, ledger=ledger, version="1.4", out=tmp_path / "d.csv")
+    usual = export("focus", opened, ledger=ledger, out=tmp_path / "f.csv")
+    assert str(draft).startswith("focus 1.4 (a draft): ") and draft.to_dict()["draft"] is True
+    assert str(usual).startswith("focus: ") and usual.to_dict()["draft"] is False
+
+
+def test_the_sides_of_the_file_add_up_and_are_told_apart(opened, ledger, tmp_path):
+    """What tokens bear and what no token bears are what is billed to the company."""
+    done = export("focus", opened, ledger=ledger, out=tmp_path / "f.csv")
+    usd = done.totals_usd
+    borne = usd["borne_by_tokens_usd"] + usd["borne_by_no_token_usd"]
+    assert borne == pytest.approx(usd["billed_to_us_usd"], rel=1e-9)
+    table = pl.read_csv(done.file, infer_schema_length=None)
+    own = table.filter(pl.col("x_CostBasis") == "invoice")
+    assert own["BilledCost"].sum() == pytest.approx(usd["billed_to_us_usd"], rel=1e-9)
+    rest = table.filter(pl.col("x_CostBasis") != "invoice")
+    assert rest["BilledCost"].sum() == pytest.approx(usd["billed_for_tokens_usd"], rel=1e-9)
+    assert "FOCUS_TWO_SIDES" in {finding.code for finding in done.findings}
+    assert "USD" in str(done) and done.to_dict()["currency"] == "USD"
+
+
+def test_findings_say_where_and_what_to_do(opened, tmp_path):
+    told = str(export("focus-contracts", opened, out=tmp_path / "c.csv"))
+    assert "COMMITMENT_OPEN_ENDED at contracts[3]" in told and "State start and end" in told
+
+
+def test_the_ledger_of_another_company_is_refused(opened, ledger, tmp_path):
+    other = replace(opened, company=opened.company.model_copy(update={"company": "Other"}))
+    with SqliteLedger(ledger, read_only=True) as held:
+        run = held.runs()[0]
+    for named in (None, run):
+        with pytest.raises(InputError, match="tells of another company than 'Other'"):
+            export("focus", other, ledger=ledger, run=named, out=tmp_path / "f.csv")
+    with pytest.raises(InputError, match="it is a folder"):
+        export("focus", opened, ledger=tmp_path, out=tmp_path / "f.csv")
     assert list(tmp_path.iterdir()) == []

@@ -113,3 +113,23 @@ def test_the_command_prints_and_writes(tmp_path: Path, monkeypatch: pytest.Monke
     assert "2 rows of usage, 0 refused" in shown.stdout
     wrong = CliRunner().invoke(app, ["invoices", "u.csv", "--rate", "EUR"])
     assert isinstance(wrong.exception, InputError)
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_a_formula_in_a_name_is_text_in_the_table_and_itself_when_read(
+    tmp_path: Path, ending: str
+) -> None:
+    out = tmp_path / f"o.{ending}"
+    usage(tmp_path, "2026-03-02T05:00Z,=1+1,-acme,10,4,", out=out)
+    if ending == "csv":
+        assert "'=1+1,'-acme," in out.read_text()
+    else:
+        assert pl.read_parquet(out)["model"].to_list() == ["=1+1"]
+    import_file("usage", out, now=NOW, salt_folder=tmp_path / "s", out=tmp_path / "p.parquet")
+    again = pl.read_parquet(tmp_path / "p.parquet")
+    assert again.select("model", "tenant").row(0) == ("=1+1", "-acme")
+
+
+def test_a_refused_row_is_told_once(tmp_path: Path) -> None:
+    shown = list(usage(tmp_path, *ROWS, "2026-03-02T05:00Z,m,red,-1,3,").lines())
+    assert len([line for line in shown if "NEGATIVE_COUNT" in line]) == 1

@@ -1,16 +1,14 @@
 """A company's ledger in other people's forms: FOCUS, its contract commitments, CloudEvents."""
 
-import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, Literal
 
+from tokenergy.api.exported_run import Entries, entries_of
 from tokenergy.api.opened import OpenCompany, Progress
 from tokenergy.api.output import refuse_unwritable
-from tokenergy.api.simulating import HEADLINE, simulate
 from tokenergy.company.finding import Finding
 from tokenergy.company.ledger import LedgerEntry
 from tokenergy.errors import InputError
@@ -27,7 +25,7 @@ from tokenergy.files.focus_columns import (
 from tokenergy.files.focus_contracts import committed_ids, contract_rows
 from tokenergy.files.focus_facts import BASES, CostBasis, FocusFacts
 from tokenergy.files.focus_read import read_focus
-from tokenergy.files.focus_write import FocusFormat, known_format, write_focus
+from tokenergy.files.focus_write import FORMATS, FocusFormat, known_format, write_focus
 from tokenergy.files.key_hash import key_hash, looks_like_key
 
 ExportKind = Literal["focus", "focus-contracts", "cloudevents"]
@@ -54,6 +52,7 @@ class Exported:
         rows_count: rows in it.
         run_id: the run of the ledger that it tells of; "" for contracts.
         simulated: whether the run was made for this export, because there was no ledger.
+        currency: of all money in it.
         totals_usd: sums of the file, by name.
         findings: what the file leaves out or does not know.
         conformance: our own check of the file as it was written; None for CloudEvents.
@@ -67,6 +66,7 @@ class Exported:
     rows_count: int
     run_id: str
     simulated: bool
+    currency: str
     totals_usd: dict[str, float]
     findings: tuple[Finding, ...]
     conformance: Conformance | None
@@ -80,12 +80,14 @@ class Exported:
         return {
             "kind": self.kind,
             "version": self.version,
+            "draft": self.version == COMMITMENTS_SINCE,
             "format": self.format,
             "basis": self.basis,
             "file": str(self.file),
             "rows_count": self.rows_count,
             "run_id": self.run_id,
             "simulated": self.simulated,
+            "currency": self.currency,
             "totals_usd": self.totals_usd,
             "conformance": None if self.conformance is None else self.conformance.to_dict(),
             "findings": [finding.to_dict() for finding in self.findings],
@@ -93,14 +95,16 @@ class Exported:
 
     def lines(self) -> Iterator[str]:
         """Yield what was written, whether it passes, and what it does not know."""
-        yield f"{self.kind}: {self.rows_count:,} rows in {self.file}"
+        draft = f" {self.version} (a draft)" if self.version == COMMITMENTS_SINCE else ""
+        yield f"{self.kind}{draft}: {self.rows_count:,} rows in {self.file}"
         if self.run_id:
             made = ", simulated for this export: there was no ledger" if self.simulated else ""
             yield f"run {self.run_id}{made}"
-        yield from (f"{name}: {usd:,.2f}" for name, usd in self.totals_usd.items())
+        for name, usd in self.totals_usd.items():
+            yield f"{name.removesuffix('_usd').replace('_', ' ')}: {usd:,.2f} {self.currency}"
         if self.conformance is not None:
             yield _verdict(self.conformance)
-        yield from (f"{finding.code}: {finding.reason}." for finding in self.findings)
+        yield from map(str, self.findings)
 
 
 def _verdict(found: Conformance) -> str:
@@ -134,7 +138,7 @@ def export(
             of `mpc`, else the only one.
         version: of FOCUS: 1.2 (what others validate against) or 1.4 (our draft); contracts
             have only 1.4.
-        format: csv, parquet or jsonl; CloudEvents are jsonl.
+        format: csv, parquet or jsonl; None: what `out` ends in, else csv. CloudEvents are jsonl.
         basis: allocation, usage or marginal: what the EffectiveCost of a token row is.
         out: the file; None: `<company file>.<kind>.<format>` in this folder.
         now: the moment at which the status of a contract is told; None: now.
@@ -144,12 +148,12 @@ def export(
         InputError: if a word is unknown, or the file or the ledger cannot be used.
         FindingsError: if nothing can be told on that basis.
     """
-    asked = _asked(kind, version, format, basis)
+    asked = _asked(kind, version, _format(format, out), basis)
     target = Path(out or f"{company.path.stem}.{kind}.{asked.format}")
     refuse_unwritable(target, replaces=_begins_as_ours(target, asked))
     if asked.kind == "focus-contracts":
         return _contracts(company, asked, target, now or datetime.now(UTC))
-    with _entries(company, ledger, run, on_progress) as (run_id, simulated, entries):
+    with entries_of(company, ledger, run, on_progress) as (run_id, simulated, entries):
         write = _focus if asked.kind == "focus" else _events
         return write(company, asked, target, run_id, simulated, entries, _folder(ledger))
 
@@ -160,6 +164,20 @@ class _Asked:
     version: FocusVersion
     format: FocusFormat
     basis: CostBasis
+
+
+def _format(format: str | None, out: str | Path | None) -> str | None:
+    """Return the format that is asked for, in words or by the end of the file's name.
+
+    Raises:
+        InputError: if the two contradict each other.
+    """
+    end = "" if out is None else Path(out).suffix.lower().removeprefix(".")
+    if end not in FORMATS:
+        return format
+    if format not in (None, end):
+        raise InputError(f"{out} ends in .{end} and the format is {format}: choose one of them")
+    return end
 
 
 def _asked(kind: str, version: str | None, format: str | None, basis: str) -> _Asked:
@@ -199,47 +217,6 @@ def _begins_as_ours(target: Path, asked: _Asked) -> bytes | None:
     return head if not head or OURS[asked.kind].encode() in head.splitlines()[0] else None
 
 
-Entries = Callable[[], Iterator[LedgerEntry]]
-
-
-@contextmanager
-def _entries(
-    company: OpenCompany, ledger: str | Path | None, run: str | None, on_progress: Progress | None
-) -> Iterator[tuple[str, bool, Entries]]:
-    """Open the ledger, simulated first where there is none, and choose a run."""
-    from tokenergy.store.sqlite import SqliteLedger
-
-    with tempfile.TemporaryDirectory(prefix="tokenergy-") as folder:
-        file = Path(ledger) if ledger is not None else Path(folder) / "ledger.sqlite"
-        missing = not file.exists()
-        if missing and run is not None:
-            raise InputError(f"there is no ledger {file}, so it holds no run {run!r}")
-        if missing:
-            simulate(company, policies=(HEADLINE,), ledger=file, on_progress=on_progress)
-        with SqliteLedger(file, read_only=True) as held:
-            chosen = _chosen(held.runs(), run, company, file)
-            yield chosen, missing, lambda: held.entries(run_id=chosen, by_time=True)
-
-
-def _chosen(runs: tuple[str, ...], run: str | None, company: OpenCompany, file: Path) -> str:
-    """Return the run named, else what was observed, else the latest of mpc, else the only one."""
-    if run is not None:
-        if run not in runs:
-            raise InputError(f"the ledger holds no run {run!r}; it holds: {', '.join(runs)}")
-        return run
-    observed = f"{company.company.company}/observe"
-    if observed in runs:
-        return observed
-    of_mpc = [r for r in runs if f"/{company.digest}/" in r and r.endswith(f"/{HEADLINE}")]
-    if of_mpc or len(runs) == 1:
-        return of_mpc[-1] if of_mpc else runs[0]
-    if not runs:
-        raise InputError(f"the ledger {file} holds no run")
-    raise InputError(
-        f"the ledger {file} holds several runs: name one with --run: {', '.join(runs)}"
-    )
-
-
 def _focus(
     company: OpenCompany,
     asked: _Asked,
@@ -255,10 +232,15 @@ def _focus(
     rows_count = write_focus(stream, columns, target, asked.format)
     settled = stream.usd["settled"]
     checked = check_focus(target, asked.format, version=asked.version, settled_usd=settled)
-    totals = {"power_settled_usd": settled, "billed_to_us_usd": stream.usd["billed"]}
+    totals = {
+        "power_settled_usd": settled,
+        "billed_to_us_usd": stream.usd["billed"],
+        "billed_for_tokens_usd": stream.usd["sold"],
+    }
     if stream.usd["imputed"]:
         totals["imputed_usd"] = stream.usd["imputed"]
     if asked.basis != "marginal":
+        totals["borne_by_tokens_usd"] = stream.usd["borne"]
         totals["borne_by_no_token_usd"] = stream.usd["unborne"]
     return Exported(
         kind=asked.kind,
@@ -269,6 +251,7 @@ def _focus(
         rows_count=rows_count,
         run_id=run_id,
         simulated=simulated,
+        currency=company.company.currency,
         totals_usd=totals,
         findings=stream.findings,
         conformance=checked,
@@ -296,6 +279,7 @@ def _events(
         rows_count=rows_count,
         run_id=run_id,
         simulated=simulated,
+        currency=company.company.currency,
         totals_usd={},
         findings=stream.findings,
         conformance=None,
@@ -315,6 +299,7 @@ def _contracts(company: OpenCompany, asked: _Asked, target: Path, now: datetime)
         rows_count=rows_count,
         run_id="",
         simulated=False,
+        currency=company.company.currency,
         totals_usd={},
         findings=findings,
         conformance=check_focus(target, asked.format, version=asked.version, dataset=dataset),

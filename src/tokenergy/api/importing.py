@@ -20,6 +20,7 @@ from tokenergy.energy.curve_point import CurvePoint
 from tokenergy.errors import InputError
 from tokenergy.files.cells import Mark
 from tokenergy.files.key_hash import FOLDER_OF_LEDGERS, key_hash
+from tokenergy.files.plain_cell import plain_cell
 from tokenergy.files.refused import Refused
 
 ImportKind = Literal["openai", "litellm", "usage", "inferencex", "invoices"]
@@ -75,7 +76,8 @@ class Imported:
             codes = ", ".join(f"{code} {n:,}" for code, n in sorted(self.refused_counts.items()))
             yield f"  and {self.refused_count - len(self.refused):,} more; by code: {codes}"
         for finding in self.findings:
-            yield f"  {finding}"
+            if finding.code not in self.refused_counts:  # its rows stand above
+                yield f"  {finding}"
         if self.wrote:
             yield f"wrote {self.wrote}"
 
@@ -239,10 +241,11 @@ def _table(out: Path | None, noun: type[Row]) -> Iterator[Callable[[Row], None]]
         with held:
             writer = csv.writer(held, lineterminator="\n")
             row_of = attrgetter(*names)
+            cell_of = _csv_cell if out.suffix.lower() == ".csv" else _cell
 
             def write(row: Row) -> None:
                 try:
-                    writer.writerow(map(_cell, row_of(row)))
+                    writer.writerow(map(cell_of, row_of(row)))
                 except OSError as error:
                     raise InputError(f"cannot write {out}: {error.strerror or error}") from error
 
@@ -272,6 +275,10 @@ def _writing(out: Path) -> Iterator[None]:
 
 def _cell(cell: Any) -> Any:
     return f"{cell:%Y-%m-%dT%H:%M:%S.%fZ}" if isinstance(cell, datetime) else cell
+
+
+def _csv_cell(cell: Any) -> Any:
+    return plain_cell(cell) if isinstance(cell, str) else _cell(cell)
 
 
 def _pack(text: Path, packed: Path, noun: type[Row]) -> None:

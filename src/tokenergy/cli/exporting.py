@@ -33,7 +33,10 @@ Run = Annotated[
 Version = Annotated[
     str | None, typer.Option("--version", help="Of FOCUS: 1.2 (default) or 1.4 (draft).")
 ]
-Format = Annotated[str | None, typer.Option("--format", help="csv (default), parquet or jsonl.")]
+Format = Annotated[
+    str | None,
+    typer.Option("--format", help="csv, parquet or jsonl. Default: what --out ends in, else csv."),
+]
 Basis = Annotated[
     str, typer.Option("--basis", help="Cost of a token row: allocation, usage or marginal.")
 ]

@@ -7,7 +7,12 @@ from typing import Annotated
 
 import typer
 
-from tokenergy.cli.given import default_ledger, moment, names, report_of, some_names, usage_of
+from tokenergy.cli.claims import thesis
+from tokenergy.cli.exporting import export
+from tokenergy.cli.fetching import fetch
+from tokenergy.cli.given import default_ledger, moment, names, report_of, usage_of
+from tokenergy.cli.importing import import_
+from tokenergy.cli.observing import observe
 from tokenergy.cli.told import leave_now, print_json, tell, write
 from tokenergy.errors import InputError, TokenergyError
 
@@ -59,52 +64,29 @@ UsageLedger = Annotated[
     ),
 ]
 
-Only = Annotated[
-    str | None,
-    typer.Option("--only", help="Comma-separated ids, e.g. T1,T4. Default: all fourteen."),
-]
-Strict = Annotated[bool, typer.Option("--strict", help="Exit with 1 if a claim does not hold.")]
-Prices = Annotated[
-    Path | None,
-    typer.Option(
-        "--prices",
-        help="Hourly prices (CSV, CSV.gz, Parquet): a column utc and one by zone. "
-        "Default: a synthetic year.",
-    ),
-]
-Zones = Annotated[
-    str | None,
-    typer.Option(
-        "--zones",
-        help="Comma-separated columns to take. Default: all named US-... or ...usd..., and "
-        "those with a rate.",
-    ),
-]
-UsdPer = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--usd-per",
-        metavar="ZONE=RATE",
-        help="USD per unit of a column's currency, e.g. DE-LU=1.08. May be repeated.",
-    ),
-]
-Duel = Annotated[
-    tuple[Path, Path] | None,
-    typer.Option(
-        "--duel",
-        metavar="OWN RIVAL",
-        help="Fight the duel of T13 between two company files that differ only in power, instead "
-        "of running the claims.",
-    ),
-]
-
 
 @app.command()
-def init(out: Out = None, as_json: Json = False) -> None:
+def init(
+    out: Out = None,
+    seen: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--from",
+            metavar="URL",
+            help="Draft it from what an engine's /metrics shows. May be repeated.",
+        ),
+    ] = None,
+    as_json: Json = False,
+) -> None:
     """Write a commented company file to start from."""
-    from tokenergy.api import init_text
+    if seen:
+        from tokenergy.api.drafting import draft
 
-    text = init_text()
+        text = draft(seen)
+    else:
+        from tokenergy.api import init_text
+
+        text = init_text()
     if as_json and out is None:
         print_json({"company_file": text})
     else:
@@ -286,6 +268,12 @@ def demo(
         print_json(found)
 
 
+app.command()(observe)
+app.command()(fetch)
+app.command("import")(import_)
+app.command()(export)
+
+
 @app.command(name="ledger")
 def ledger_sums(
     ledger: Annotated[Path, typer.Argument(help="The ledger (SQLite).", metavar="LEDGER")],
@@ -316,60 +304,7 @@ def ledger_sums(
         show.sums(rows, runs=chosen)
 
 
-@app.command()
-def thesis(
-    only: Only = None,
-    strict: Strict = False,
-    prices: Prices = None,
-    zones: Zones = None,
-    usd_per: UsdPer = None,
-    duel: Duel = None,
-    seed: Annotated[int, typer.Option("--seed", help="Of synthetic prices and of draws.")] = 1,
-    as_json: Json = False,
-) -> None:
-    """Run the essay's fourteen claims against their thresholds; a no is an answer."""
-    from tokenergy.api import thesis as run
-    from tokenergy.cli import show_thesis
-    from tokenergy.cli.progress import progress
-
-    if duel is not None:
-        if only is not None or strict or prices or zones is not None or usd_per:
-            raise InputError(
-                "--duel runs no claim and reads no prices but those of its two files: leave out "
-                "--only, --strict, --prices, --zones and --usd-per"
-            )
-        _duel(*duel, as_json=as_json)
-        return
-    with progress(quiet=as_json) as told:
-        found = run(
-            prices=prices,
-            zones=some_names(zones, "--zones") or (),
-            usd_per_unit=show_thesis.rates(usd_per or ()),
-            only=some_names(only, "--only") or (),
-            seed=seed,
-            on_progress=told,
-        )
-    if as_json:
-        print_json(found.to_dict())
-    else:
-        show_thesis.thesis(found)
-    if strict and found.fails_count:
-        raise typer.Exit(1)
-
-
-def _duel(own: Path, rival: Path, *, as_json: bool) -> None:
-    """Fight a duel between two company files."""
-    from tokenergy.api import duel as run
-    from tokenergy.api import load
-    from tokenergy.cli import show_duel
-    from tokenergy.cli.progress import progress
-
-    with progress(quiet=as_json) as told:
-        found = run(load(own), load(rival), on_progress=told)
-    if as_json:
-        print_json(found.to_dict())
-    else:
-        show_duel.duel(found)
+app.command()(thesis)
 
 
 def main() -> None:

@@ -57,10 +57,10 @@ class Clairvoyant:
 
     name = "clairvoyant"
 
-    def __init__(self, world: World) -> None:
-        """Solve the horizon once."""
+    def __init__(self, world: World, state: State | None = None) -> None:
+        """Solve the horizon once, from `state`; None: from the world's own beginning."""
         self._world = world
-        self.optimum = solve_horizon(world)
+        self.optimum = solve_horizon(world, state)
 
     def decide(self, at: int, state: State) -> Action:
         """Return what the bound does in interval `at`, and its prices."""

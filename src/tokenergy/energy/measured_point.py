@@ -14,6 +14,11 @@ MEASURED_LOW_SHARE = 0.95
 MEASURED_HIGH_SHARE = 1.05
 """Of a counter against a wall meter: a guess (energy sheet, section 8)."""
 
+TWO_POINTS_LOW_SHARE = 0.84
+TWO_POINTS_HIGH_SHARE = 1.34
+"""Of a line through two measurements, wherever between them the load lies: it is calibrated, and
+only what a meter counts is measured (energy sheet, section 8)."""
+
 
 def measured_operating_point(
     catalogue: Catalogue,
@@ -60,8 +65,8 @@ def measured_operating_point(
         )
         / average_j,
         bound="batch",
-        energy_tier="measured",
-        low_share=MEASURED_LOW_SHARE,
-        high_share=MEASURED_HIGH_SHARE,
+        energy_tier="calibrated",
+        low_share=TWO_POINTS_LOW_SHARE,
+        high_share=TWO_POINTS_HIGH_SHARE,
         warnings=(f"measured by the company: {measured.note}",),
     )

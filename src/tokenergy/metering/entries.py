@@ -1,8 +1,10 @@
 """The ledger of a window: what engines did and drew, and what it cost, row by row."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from hashlib import sha256
 from typing import Any, Final
 
 from tokenergy.company.finding import Finding
@@ -19,7 +21,7 @@ class EngineRow:
 
     Attributes:
         joules: by part (gpu, host, idle, overhead), at the facility.
-        usd: full cost by part (energy, gpu, facility, staff).
+        usd: full cost by part (energy, gpu_rent, facility, staff).
     """
 
     engine: str
@@ -97,13 +99,21 @@ def engine_entries(run_id: str, row: EngineRow) -> Iterator[LedgerEntry]:
 
 
 def usage_entries(run_id: str, rows: Iterator[UsageRow]) -> Iterator[LedgerEntry]:
-    """Yield a row for each row of usage: the output of one tenant, as its bill tells it."""
+    """Yield a row for each row of usage: the output of one tenant, as its bill tells it.
+
+    A row is known again by what it says, wherever in whatever file it stands: an export that
+    overlaps another one adds nothing twice. Rows of one file that say the same are different.
+    """
+    seen: Counter[UsageRow] = Counter()
     for row in rows:
+        said = replace(row, source="")
+        seen[said] += 1
         yield LedgerEntry(
             run_id=run_id,
             source="observe",
             kind="request",
-            request_id=row.source,
+            request_id=f"{_digest(said)}:{seen[said]}",
+            reason=row.source,
             start=row.start,
             end=row.end,
             tenant=row.tenant,
@@ -114,6 +124,10 @@ def usage_entries(run_id: str, rows: Iterator[UsageRow]) -> Iterator[LedgerEntry
             unit="Mtok",
             policy=POLICY,
         )
+
+
+def _digest(row: UsageRow) -> str:
+    return sha256(repr(row).encode()).hexdigest()[:20]
 
 
 def finding_entries(

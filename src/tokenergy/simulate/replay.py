@@ -14,18 +14,25 @@ Progress = Callable[[int, int], None]
 """Called after each interval with how many are done, and how many there are."""
 
 
-def replay(world: World, policy: Policy, *, on_progress: Progress | None = None) -> Run:
+def replay(
+    world: World,
+    policy: Policy,
+    *,
+    initial: State | None = None,
+    on_progress: Progress | None = None,
+) -> Run:
     """Return what happens if `policy` decides every interval of the horizon.
 
     The policy only decides: meters, batteries and queues are worked out here, so no policy can
     do what the world does not allow. At the end of the horizon all waiting work is due; what
-    is not served by then counts as refused.
+    is not served by then counts as refused. It begins at `initial`; None: nobody is awake, and
+    batteries stand as the file says.
 
     Raises:
         LimitBroken: if an action exceeds a limit, or leaves work past its deadline.
     """
     mechanics = Mechanics(world)
-    state = initial = State.initial(world)
+    state = initial = State.initial(world) if initial is None else initial
     steps: list[Step] = []
     sources: list[str] = []
     asked: list[FloatArray | None] = []

@@ -17,6 +17,32 @@ def check_watched(parts: Parts) -> Iterator[Finding]:
     yield from _repeated(observe)
     for position, engine in enumerate(observe.engines):
         yield from _placed(f"observe.engines[{position}]", engine, parts)
+        yield from _asked(f"observe.engines[{position}]", engine, parts)
+    yield from _together(observe, parts)
+
+
+def _together(observe: Observe, parts: Parts) -> Iterator[Finding]:
+    """Refuse engines that each fit a fleet, and together do not."""
+    held: dict[str, dict[int, int]] = {}
+    for position, engine in enumerate(observe.engines):
+        model = parts.find("models", engine.model)
+        if model is not None:
+            need_count = engine.replicas_count * model.gpus_per_replica
+            held.setdefault(engine.fleet, {})[position] = need_count
+    for name, needs in held.items():
+        fleet = parts.find("fleets", name)
+        if fleet is None or max(needs.values()) > fleet.gpu_count:
+            continue  # the engine that is too large alone is told already
+        if sum(needs.values()) > fleet.gpu_count:
+            yield Finding(
+                code="ENGINES_LARGER_THAN_FLEET",
+                path=f"observe.engines[{max(needs)}].replicas_count",
+                value=f"{sum(needs.values())}",
+                limit=f"{fleet.gpu_count}",
+                unit="GPUs",
+                reason=f"the {len(needs)} engines on fleet {name!r} together need more than it has",
+                remedy="State fewer replicas_count, or the GPUs that stand there",
+            )
 
 
 def _measured(path: str, model: object) -> Iterator[Finding]:
@@ -92,7 +118,7 @@ def _repeated(observe: Observe) -> Iterator[Finding]:
 
 
 def _placed(path: str, engine: Engine, parts: Parts) -> Iterator[Finding]:
-    """Hold an engine against its model's fleets and its workload's ladder."""
+    """Hold an engine against its model's fleets."""
     model = parts.find("models", engine.model)
     if model is not None and model.fleets is not None and engine.fleet not in model.fleets:
         yield Finding(
@@ -102,6 +128,15 @@ def _placed(path: str, engine: Engine, parts: Parts) -> Iterator[Finding]:
             limit=", ".join(model.fleets),
             reason=f"the fleets of model {engine.model!r} leave {engine.fleet!r} out",
             remedy="Add the fleet to the model's fleets, or name the engine's own",
+        )
+    if model is not None and model.shape is not None:
+        yield Finding(
+            code="ENGINE_OF_MEDIA",
+            path=f"{path}.model",
+            value=engine.model,
+            reason="engines count tokens of text, and this model makes items: nobody could say "
+            "what one of them costs",
+            remedy="Remove the engine",
         )
     fleet = parts.find("fleets", engine.fleet)
     if fleet is not None and model is not None:
@@ -117,6 +152,10 @@ def _placed(path: str, engine: Engine, parts: Parts) -> Iterator[Finding]:
                 f"{engine.fleet!r} has",
                 remedy="State fewer replicas_count, or the GPUs that stand there",
             )
+
+
+def _asked(path: str, engine: Engine, parts: Parts) -> Iterator[Finding]:
+    """Hold an engine against its workload's ladder."""
     asking = [w.name for w in parts.workloads if engine.model in w.ladder]
     if engine.workload is None and len(asking) > 1:
         yield Finding(
@@ -138,7 +177,11 @@ def _placed(path: str, engine: Engine, parts: Parts) -> Iterator[Finding]:
             reason=f"the ladder of {engine.workload!r} leaves model {engine.model!r} out",
             remedy="Add the model to the ladder, or name another workload",
         )
-    if not asking and parts.knows_all("workloads") and model is not None:
+    if (
+        not asking
+        and parts.knows_all("workloads")
+        and parts.find("models", engine.model) is not None
+    ):
         yield Finding(
             code="ENGINE_WITHOUT_WORKLOAD",
             path=f"{path}.model",

@@ -1,0 +1,1 @@
+"""What `observe` joins: engines, meters, prices and usage to a priced token."""
