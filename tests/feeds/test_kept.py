@@ -135,3 +135,22 @@ def test_rows_are_in_order_once_and_never_made_up(rows: list[FeedRow], luck: Any
     assert [(one.start, one.value) for one in again.rows] == [
         (one.start, one.value) for one in told.rows
     ]
+
+
+def test_a_revision_tells_the_largest_change_within_one_answer() -> None:
+    """Hour 0 goes from 7 to 5, hour 1 from 1 to 4.5: the largest is +3.5 at hour 1."""
+    rows = [
+        row(0, 7.0, day=3),
+        row(0, 5.0, day=1),
+        row(1, 4.5, day=1),
+        row(1, 1.0, day=2),
+        row(1, None, day=4),
+    ]
+    (finding,) = series(rows, hours=2).findings
+    assert (finding.code, finding.value) == ("FEED_REVISED", "2")
+    assert f"largest change is +3.5 EUR/MWh at {(START + HOUR).isoformat()}" in finding.reason
+
+
+def test_a_value_that_came_late_is_no_change() -> None:
+    (finding,) = series([row(0, None, day=3), row(0, 5.0, day=1)], hours=1).findings
+    assert finding.code == "FEED_REVISED" and "largest" not in finding.reason

@@ -174,3 +174,18 @@ def test_a_file_holds_the_last_known_value_of_every_interval(
     table = pl.read_parquet(file)
     assert dict(zip(table["utc"].to_list(), table[COLUMN].to_list(), strict=True)) == expected
     assert table["utc"].is_sorted() and added == len(expected)
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [(COLUMN, "41.5"), ("published_utc", "yesterday"), ("revision", 1.5), ("source", 7)],
+)
+def test_a_table_written_by_hand_is_refused_by_its_column(
+    file: Path, column: str, value: Any
+) -> None:
+    write_series(series([1.0, 2.0]), file)
+    pl.read_parquet(file).with_columns(pl.lit(value).alias(column)).write_parquet(file)
+    before = file.read_bytes()
+    with pytest.raises(FindingsError, match=f"its column {column} holds"):
+        write_series(series([3.0]), file)
+    assert file.read_bytes() == before

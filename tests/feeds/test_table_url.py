@@ -282,3 +282,8 @@ def test_a_path_walks_objects_and_lists() -> None:
     assert at_path(told, "a[1].b.0", path="p") == 2
     with pytest.raises(FindingsError, match="FEED_NO_COLUMN"):
         at_path(told, "a[7]", path="p")
+
+
+def test_a_decimal_comma_that_nobody_stated_is_told_as_one() -> None:
+    with pytest.raises(FindingsError, match=r"decimal mark is a point.*--decimal ,"):
+        number_of("50,5", ".", path="x")

@@ -136,3 +136,12 @@ def test_semicolons_and_decimal_commas(tmp_path: Path) -> None:
     assert [each.amount_nano_usd / 1e9 for each in found.invoices] == [1_234.0, 98.5]
     stated = read(tmp_path / "i.csv", one, head=head, mark=".")
     assert stated.invoices[0].amount_nano_usd / 1e9 == 1.234
+
+
+def test_an_end_in_seconds_or_in_the_year_9999_is_read_or_refused(tmp_path: Path) -> None:
+    """1774994400 s are 2026-03-31T22:00Z."""
+    spans = ("2026-03-01,1774994400", "9999-12-01,9999-12-31", "2026-03-01,9999-12-31")
+    rows = [f"grid,A{at},{span},paris,energy,100,USD,1,MWh" for at, span in enumerate(spans)]
+    found = read(tmp_path / "i.csv", *rows, time_zone="Europe/Paris")
+    assert [each.end.isoformat() for each in found.invoices] == ["2026-03-31T22:00:00+00:00"]
+    assert [each.code for each in found.refused] == ["BAD_STAMP", "BAD_STAMP"]

@@ -368,3 +368,35 @@ def test_rows_stream_without_being_held(tmp_path: Path) -> None:
         assert not stream.refusals.count
         assert sum(1 for _ in stream.rows) == 4_999
         assert stream.refusals.counts == {"ROW_UNREADABLE": 1}
+
+
+@pytest.mark.parametrize("stamp", ["9999-12-31", "²²²²²²²²²²", "9" * 5000, "2200-01-02"])
+def test_a_stamp_outside_the_calendar_refuses_its_row(tmp_path: Path, stamp: str) -> None:
+    rows = [f"{day},m,a,1,0,2,1" for day in ("2026-03-02", stamp)]
+    text = "\n".join([HEAD.replace("hour", "day"), *rows])
+    found = read(tmp_path / "u.csv", text, time_zone="Europe/Paris")
+    assert len(found.rows) == 1
+    assert [each.code for each in found.refused] == ["BAD_STAMP"]
+
+
+def test_lines_of_json_may_be_broken_at_the_first(tmp_path: Path) -> None:
+    good = '{"hour":"2026-03-02T05:00Z","model":"m","input_tokens":1,"output_tokens":2}'
+    for at in range(3):
+        lines = [good, good.replace("05:", "06:")]
+        lines.insert(at, good[:30])
+        found = read(tmp_path / f"{at}.jsonl", "\n".join(lines))
+        assert len(found.rows) == 2
+        assert [(each.row, each.code) for each in found.refused] == [(at + 1, "ROW_UNREADABLE")]
+
+
+def test_json_nested_without_end_is_refused_as_a_file(tmp_path: Path) -> None:
+    text = '{"a":' * 100_000 + "1" + "}" * 100_000
+    with pytest.raises(FindingsError, match="IMPORT_FILE_FORMAT"):
+        read(tmp_path / "u.jsonl", text)
+
+
+def test_a_folder_and_a_company_file_are_told_as_what_they_are(tmp_path: Path) -> None:
+    with pytest.raises(FindingsError, match="it is a folder"):
+        read_usage(tmp_path, keys=KEYS)
+    with pytest.raises(FindingsError, match="it is a YAML file"):
+        read(tmp_path / "company.yaml", "company: Meridian\n")

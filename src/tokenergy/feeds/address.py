@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import parse_qsl, quote, quote_plus, urlencode, urlsplit, urlunsplit
 
+from tokenergy.company.refusal import refuse
 from tokenergy.feeds.answer import Secret
-from tokenergy.feeds.refusal import refuse
 
 HIDDEN: Final = "***"
 _KEY_LIKE: Final = re.compile(

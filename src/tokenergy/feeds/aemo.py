@@ -16,11 +16,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from tokenergy.company.finding import Finding
+from tokenergy.company.refusal import refuse
 from tokenergy.feeds.answer import Answer, Refused
 from tokenergy.feeds.answer_shape import moment, number, part
 from tokenergy.feeds.http import Http
 from tokenergy.feeds.kept import Described, series_of
-from tokenergy.feeds.refusal import refuse
 from tokenergy.feeds.series import Ask, FeedQuantity, FeedRow, FeedSeries
 
 REGIONS: Final = ("NSW1", "QLD1", "SA1", "TAS1", "VIC1")
@@ -215,8 +215,8 @@ def rows_of(text: str, *, ask: Ask, path: str) -> tuple[list[FeedRow], int]:
             reason="the answer is a page, not a table"
             if page
             else f"the report came without the column {', '.join(lacking)}",
-            remedy="The operator's site turns some automatic readers away: fetch the file by hand "
-            "and name it with `table-url`, or try another network"
+            remedy="The operator's site turns some automatic readers away: save the file with a "
+            "browser and name it in the company file, or try another network"
             if page
             else "The operator may have changed the report: look at it",
         )

@@ -7,8 +7,8 @@ from datetime import datetime
 from typing import Any, Literal
 
 from tokenergy.company.finding import Finding
+from tokenergy.company.refusal import refuse
 from tokenergy.errors import FindingsError
-from tokenergy.feeds.refusal import refuse
 
 
 @dataclass(frozen=True, slots=True)

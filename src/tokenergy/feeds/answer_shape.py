@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any, Final, TypeVar
 
-from tokenergy.feeds.refusal import refuse
+from tokenergy.company.refusal import refuse
 
 Kind = TypeVar("Kind")
 

@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from tokenergy.feeds.refusal import refuse
+from tokenergy.company.refusal import refuse
 
 KEPT_HEADERS: Final = ("content-type", "date", "etag", "last-modified")
 

@@ -13,13 +13,13 @@ from datetime import timedelta
 from typing import Any, Final, Literal
 
 from tokenergy.company.finding import Finding
+from tokenergy.company.refusal import refuse
 from tokenergy.feeds.answer import Answer, Refused, Secret
 from tokenergy.feeds.answer_shape import moment, number, part
 from tokenergy.feeds.http import Http
 from tokenergy.feeds.kept import Described, series_of
 from tokenergy.feeds.laid import pieces
-from tokenergy.feeds.refusal import refuse
-from tokenergy.feeds.series import Ask, FeedQuantity, FeedRow, FeedSeries
+from tokenergy.feeds.series import Ask, FeedQuantity, FeedRow, FeedSeries, check_quantity
 
 FactorType = Literal["lifecycle", "direct"]
 
@@ -58,14 +58,7 @@ class ElectricityMaps:
         Raises:
             InputError: without a key, or if the service cannot be read.
         """
-        if ask.quantity not in self.quantities:
-            refuse(
-                "FEED_NO_QUANTITY",
-                path="quantity",
-                value=ask.quantity,
-                reason=f"electricity-maps gives no {ask.quantity} here",
-                remedy="Ask for carbon",
-            )
+        check_quantity(ask.quantity, feed=self.name, known=self.quantities)
         if not self._key:
             refuse(
                 "FEED_NO_KEY",

@@ -11,13 +11,13 @@ from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import Any, Final
 
+from tokenergy.company.refusal import refuse
 from tokenergy.feeds.answer import Answer
 from tokenergy.feeds.answer_shape import number, part
 from tokenergy.feeds.http import Http
 from tokenergy.feeds.kept import Described, series_of
 from tokenergy.feeds.laid import HOUR, check_unit, pieces, steps_of
-from tokenergy.feeds.refusal import refuse
-from tokenergy.feeds.series import Ask, FeedQuantity, FeedRow, FeedSeries
+from tokenergy.feeds.series import Ask, FeedQuantity, FeedRow, FeedSeries, check_quantity
 
 SPAN_LIMIT: Final = timedelta(days=366)
 PRICE_UNIT: Final = "EUR/MWh"
@@ -56,14 +56,7 @@ class EnergyCharts:
         Raises:
             InputError: if the service cannot be read, or answers in another unit.
         """
-        if ask.quantity not in self.quantities:
-            refuse(
-                "FEED_NO_QUANTITY",
-                path="quantity",
-                value=ask.quantity,
-                reason=f"energy-charts gives no {ask.quantity} here",
-                remedy=f"Ask for one of {', '.join(self.quantities)}",
-            )
+        check_quantity(ask.quantity, feed=self.name, known=self.quantities)
         price = ask.quantity == "day_ahead_price"
         call = "price" if price else "public_power"
         zone = {"bzn": ask.zone} if price else {"country": country_of(ask.zone)}

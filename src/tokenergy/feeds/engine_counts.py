@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
 
+from tokenergy.company.refusal import refuse
 from tokenergy.feeds.engine_names import STARTED, EngineVersion, NameRow, Quantity
 from tokenergy.feeds.engine_text import Labels, Series
-from tokenergy.feeds.refusal import refuse
 from tokenergy.metering.sample import EngineSample
 
 BLOCKS_OR_TOKENS: Final = (

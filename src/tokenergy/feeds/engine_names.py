@@ -10,8 +10,8 @@ from types import MappingProxyType
 from typing import Final, Literal, NoReturn, get_args
 
 from tokenergy.company.noun import nearest_names
+from tokenergy.company.refusal import refuse
 from tokenergy.errors import UnexpectedError
-from tokenergy.feeds.refusal import refuse
 
 Quantity = Literal[
     "prompt_tokens",

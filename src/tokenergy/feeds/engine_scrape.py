@@ -10,12 +10,12 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 from tokenergy import __version__
 from tokenergy.company.finding import Finding
 from tokenergy.company.observe import Engine
+from tokenergy.company.refusal import refuse
 from tokenergy.errors import FindingsError
 from tokenergy.feeds.engine_counts import Moment, sample_of
 from tokenergy.feeds.engine_names import STARTED, EngineVersion, recognise, wanted_of
 from tokenergy.feeds.engine_text import Page, looks_like_metrics, names_on, read_page
 from tokenergy.feeds.http import Answer, Http, Secret
-from tokenergy.feeds.refusal import refuse
 from tokenergy.metering.sample import EngineSample
 
 USER_AGENT: Final = f"tokenergy-observe/{__version__}"

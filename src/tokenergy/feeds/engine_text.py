@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, NoReturn
 
-from tokenergy.feeds.refusal import refuse
+from tokenergy.company.refusal import refuse
 
 Labels = tuple[tuple[str, str], ...]
 

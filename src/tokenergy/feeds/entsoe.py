@@ -17,13 +17,13 @@ from typing import Final
 
 from tokenergy.company.finding import Finding
 from tokenergy.company.noun import nearest_names
+from tokenergy.company.refusal import refuse
 from tokenergy.feeds.answer import Answer
 from tokenergy.feeds.entsoe_xml import NO_MATCH, Told, series_in
 from tokenergy.feeds.http import Http, Refused, Secret
 from tokenergy.feeds.kept import Described, series_of
 from tokenergy.feeds.laid import HOUR, check_unit, pieces
-from tokenergy.feeds.refusal import refuse
-from tokenergy.feeds.series import Ask, FeedQuantity, FeedRow, FeedSeries
+from tokenergy.feeds.series import Ask, FeedQuantity, FeedRow, FeedSeries, check_quantity
 
 TABLE: Final = "bidding_zones.csv"
 SPAN_LIMIT: Final = timedelta(days=365)
@@ -93,14 +93,7 @@ class Entsoe:
             InputError: without a key, for an unknown zone, for values in another unit, or if
                 the platform cannot be read.
         """
-        if ask.quantity not in self.quantities:
-            refuse(
-                "FEED_NO_QUANTITY",
-                path="quantity",
-                value=ask.quantity,
-                reason=f"entsoe gives no {ask.quantity} here",
-                remedy=f"Ask for one of {', '.join(self.quantities)}",
-            )
+        check_quantity(ask.quantity, feed=self.name, known=self.quantities)
         if not self._key:
             refuse(
                 "FEED_NO_KEY",

@@ -13,9 +13,9 @@ from datetime import timedelta
 from typing import Final
 from xml.etree import ElementTree
 
+from tokenergy.company.refusal import refuse
 from tokenergy.feeds.answer import Answer
 from tokenergy.feeds.answer_shape import moment, number
-from tokenergy.feeds.refusal import refuse
 from tokenergy.feeds.series import FeedRow
 
 RESOLUTIONS: Final = {

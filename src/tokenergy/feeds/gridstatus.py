@@ -18,11 +18,11 @@ from importlib.resources import files
 from types import MappingProxyType
 from typing import Any, Final
 
+from tokenergy.company.refusal import refuse
 from tokenergy.feeds.answer import Answer, Secret
 from tokenergy.feeds.answer_shape import moment, number, part
 from tokenergy.feeds.http import Http
 from tokenergy.feeds.kept import Described, series_of
-from tokenergy.feeds.refusal import refuse
 from tokenergy.feeds.series import Ask, FeedQuantity, FeedRow, FeedSeries
 
 TABLE: Final = "grid_datasets.csv"

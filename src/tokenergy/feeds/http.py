@@ -14,10 +14,10 @@ from urllib.parse import urljoin, urlsplit
 import urllib3
 
 from tokenergy.company.finding import Finding
+from tokenergy.company.refusal import refuse
 from tokenergy.feeds.address import HIDDEN, Request, request_of, same_place, without_keys
 from tokenergy.feeds.answer import Answer, Refused, Secret
 from tokenergy.feeds.cache import Cache
-from tokenergy.feeds.refusal import refuse
 
 __all__ = ["Answer", "Http", "Refused", "Secret", "utc_now"]
 
@@ -322,10 +322,11 @@ def _check_redirect(url: str, target: str, request: Request) -> None:
 
 def _refuse_failed(request: Request, failure: _Failure, *, tries_count: int) -> NoReturn:
     limited = failure.code == "FEED_RATE_LIMITED"
+    tried = f" (up to {tries_count} tries)" if tries_count > 1 else ""
     refuse(
         failure.code,
         path=request.shown,
-        reason=f"the source cannot be read: {failure.told} (up to {tries_count} tries)",
+        reason=f"the source cannot be read: {failure.told}{tried}",
         remedy="Ask less often or for a shorter span, and keep answers with a cache"
         if limited
         else "Check the address and the network, or try again later; a cache folder would let an "

@@ -7,9 +7,9 @@ from itertools import groupby, pairwise
 from typing import Final
 
 from tokenergy.company.finding import Finding
+from tokenergy.company.refusal import refuse
 from tokenergy.feeds.answer import Answer
-from tokenergy.feeds.refusal import refuse
-from tokenergy.feeds.series import Ask, FeedRow, FeedSeries
+from tokenergy.feeds.series import Ask, FeedRow, FeedSeries, series_name
 
 LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
 
@@ -43,12 +43,12 @@ def series_of(
         FindingsError: FEED_EMPTY where no value lies in the span; FEED_STEP where two
             intervals overlap.
     """
-    path = f"{described.feed} {ask.zone} {ask.quantity}"
+    path = series_name(described.feed, ask.zone, ask.quantity)
     inside = sorted(
         (row for row in rows if ask.start <= row.start < ask.end), key=lambda row: row.start
     )
     kept: list[FeedRow] = []
-    told = _Told(path=path)
+    told = _Told(path=path, unit=described.unit)
     for _, versions in groupby(inside, key=lambda row: row.start):
         kept.append(_one_of(list(versions), told))
     if not any(row.value is not None for row in kept):
@@ -81,12 +81,30 @@ def series_of(
 
 @dataclass(slots=True, kw_only=True)
 class _Told:
-    """How many intervals came more than once, and in which way."""
+    """How many intervals came more than once, in which way, and how far the values went."""
 
     path: str
+    unit: str
     doubled_count: int = 0
     revised_count: int = 0
     torn_count: int = 0
+    largest: tuple[float, datetime] | None = None
+
+    def revise(self, versions: Sequence[FeedRow], newest: FeedRow) -> None:
+        """Count an interval that was revised, and keep the largest way to its last value."""
+        self.revised_count += 1
+        for row in versions:
+            if row.value is None or newest.value is None:
+                continue
+            change = newest.value - row.value
+            if abs(change) > (0.0 if self.largest is None else abs(self.largest[0])):
+                self.largest = (change, newest.start)
+
+    def _change(self) -> str:
+        if self.largest is None:
+            return ""
+        change, start = self.largest
+        return f"; the largest change is {change:+.6g} {self.unit} at {start.isoformat()}"
 
     def findings(self) -> Iterable[Finding]:
         for code, count, reason, remedy in (
@@ -94,7 +112,7 @@ class _Told:
             (
                 "FEED_REVISED",
                 self.revised_count,
-                "intervals came in several versions; the later published was kept",
+                "intervals came in several versions; the later published was kept" + self._change(),
                 "No need",
             ),
             (
@@ -124,7 +142,7 @@ def _one_of(versions: list[FeedRow], told: _Told) -> FeedRow:
         told.torn_count += 1
         return replace(newest, value=None)
     if any(row.value != newest.value for row in versions):
-        told.revised_count += 1
+        told.revise(versions, newest)
     elif len(versions) > 1:
         told.doubled_count += 1
     return newest

@@ -7,8 +7,8 @@ from types import MappingProxyType
 from typing import Final, Protocol, cast
 
 from tokenergy.company.noun import nearest_names
+from tokenergy.company.refusal import refuse
 from tokenergy.feeds.http import Http
-from tokenergy.feeds.refusal import refuse
 from tokenergy.feeds.series import Feed, FeedQuantity
 from tokenergy.feeds.table_url import TableMapping, TableUrl
 
@@ -23,40 +23,53 @@ class KnownFeed:
         module, class_name: where its class is; imported when it is first asked for.
         key_name: the variable of the environment with its key; "" where it needs none.
         quantity: what is meant where no quantity is named.
+        example: a zone in the feed's own words.
     """
 
     module: str
     class_name: str
     quantity: FeedQuantity
     key_name: str = ""
+    example: str = ""
 
 
 KNOWN: Final[Mapping[str, KnownFeed]] = MappingProxyType(
     {
         "energy-charts": KnownFeed(
-            module="energy_charts", class_name="EnergyCharts", quantity="day_ahead_price"
+            module="energy_charts",
+            class_name="EnergyCharts",
+            quantity="day_ahead_price",
+            example="DE-LU",
         ),
         "entsoe": KnownFeed(
             module="entsoe",
             class_name="Entsoe",
             quantity="day_ahead_price",
             key_name="ENTSOE_API_KEY",
+            example="DE-LU",
         ),
         "gridstatus": KnownFeed(
             module="gridstatus",
             class_name="Gridstatus",
             quantity="day_ahead_price",
             key_name="GRIDSTATUS_API_KEY",
+            example="ercot/HB_WEST",
         ),
-        "aemo": KnownFeed(module="aemo", class_name="Aemo", quantity="real_time_price"),
+        "aemo": KnownFeed(
+            module="aemo", class_name="Aemo", quantity="real_time_price", example="NSW1"
+        ),
         "open-meteo": KnownFeed(
-            module="open_meteo", class_name="OpenMeteo", quantity="temperature"
+            module="open_meteo",
+            class_name="OpenMeteo",
+            quantity="temperature",
+            example="52.52,13.41",
         ),
         "electricity-maps": KnownFeed(
             module="electricity_maps",
             class_name="ElectricityMaps",
             quantity="carbon",
             key_name="ELECTRICITYMAPS_API_KEY",
+            example="DE",
         ),
         TABLE: KnownFeed(module="table_url", class_name="TableUrl", quantity="day_ahead_price"),
     }

@@ -9,7 +9,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from tokenergy.company.finding import Finding
-from tokenergy.feeds.refusal import refuse
+from tokenergy.company.refusal import refuse
 from tokenergy.feeds.series import Ask, FeedRow, FeedSeries
 
 HOUR: Final = timedelta(hours=1)
@@ -115,7 +115,7 @@ def laid(series: FeedSeries, ask: Ask, *, now: datetime) -> FeedSeries:
     Tells FEED_STALE where the newest interval is older than was asked, or where a day repeats
     the day before, and FEED_STEP_CHANGES where intervals differ in length.
     """
-    path = f"{series.feed} {series.zone} {series.quantity}"
+    path = series.name
     rows = tuple(with_holes(series.rows, start=ask.start, end=min(ask.end, now)))
     told = (*_behind(series.rows, ask, now=now, path=path), *repeated_days(rows, path=path))
     return replace(
@@ -178,7 +178,7 @@ def hourly_mean(series: FeedSeries) -> FeedSeries:
     Raises:
         FindingsError: FEED_STEP for intervals longer than an hour, or across its end.
     """
-    path = f"{series.feed} {series.zone} {series.quantity}"
+    path = series.name
     if all(row.step == HOUR for row in series.rows):
         return series
     rows = []

@@ -15,13 +15,13 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 
 from tokenergy.company.finding import Finding
+from tokenergy.company.refusal import refuse
 from tokenergy.energy.nameplate import SOLAR_MODEL, WIND_MODEL, solar_share, wind_share
 from tokenergy.feeds.answer import Answer, Secret
 from tokenergy.feeds.answer_shape import moment, number, part
 from tokenergy.feeds.http import Http
 from tokenergy.feeds.kept import Described, series_of
-from tokenergy.feeds.refusal import refuse
-from tokenergy.feeds.series import Ask, FeedQuantity, FeedRow, FeedSeries
+from tokenergy.feeds.series import Ask, FeedQuantity, FeedRow, FeedSeries, check_quantity
 
 HOUR: Final = timedelta(hours=1)
 ARCHIVED_AFTER: Final = timedelta(days=7)
@@ -139,15 +139,8 @@ class OpenMeteo:
         Raises:
             InputError: for what is no place, or if a service cannot be read.
         """
-        reading = READINGS.get(ask.quantity)
-        if reading is None:
-            refuse(
-                "FEED_NO_QUANTITY",
-                path="quantity",
-                value=ask.quantity,
-                reason=f"open-meteo gives no {ask.quantity}",
-                remedy=f"Ask for one of {', '.join(self.quantities)}",
-            )
+        check_quantity(ask.quantity, feed=self.name, known=self.quantities)
+        reading = READINGS[ask.quantity]
         latitude_deg, longitude_deg = place_of(ask.zone)
         rows: list[FeedRow] = []
         answers: list[Answer] = []

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn
 
 from tokenergy.company.finding import Finding
+from tokenergy.company.refusal import refuse
 from tokenergy.feeds.laid import repeated_days
-from tokenergy.feeds.refusal import refuse
 from tokenergy.feeds.series import FeedRow, FeedSeries
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def write_series(series: FeedSeries, path: Path) -> Written:
                 changes.append((row.start, row.value - old.row.value))
     changes = [(start, change) for start, change in changes if change != 0.0]
     kept = [after[start] for start in sorted(after)]
-    place = f"{series.feed} {series.zone} {series.quantity}"
+    place = series.name
     _check_steps(kept, path=str(path))
     _write(series, kept, path)
     repeated = repeated_days([item.row for item in kept], path=place) if before else ()
@@ -126,7 +126,7 @@ def _revisions(
             value=f"{len(changes)}",
             unit="intervals",
             reason="values of the file were replaced by later ones; the largest change is "
-            f"{largest:+g} {series.unit} at {start.isoformat()}",
+            f"{largest:+.6g} {series.unit} at {start.isoformat()}",
             remedy="Rerun what was computed from the older values, if it hangs on them",
             severity="warning",
         )
@@ -170,6 +170,14 @@ def _kept(row: dict[str, Any], column: str, path: Path) -> _Kept:
     aware = isinstance(when, datetime) and when.tzinfo is not None
     if not aware or not isinstance(fetched, datetime) or not isinstance(step_min, int):
         _refuse_file(path, "its stamps are no UTC moments with a step in minutes")
+    for name, kind in (
+        (column, (int, float)),
+        ("revision", int),
+        ("published_utc", datetime),
+        ("source", str),
+    ):
+        if row[name] is not None and not isinstance(row[name], kind):
+            _refuse_file(path, f"its column {name} holds {type(row[name]).__name__}")
     return _Kept(
         row=FeedRow(
             start=when.astimezone(UTC),

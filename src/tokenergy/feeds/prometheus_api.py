@@ -9,13 +9,13 @@ from typing import Any, Final, NoReturn
 
 from tokenergy.company.finding import Finding
 from tokenergy.company.observe import Engine
+from tokenergy.company.refusal import refuse
 from tokenergy.errors import FindingsError
 from tokenergy.feeds.engine_counts import Moment, sample_of
 from tokenergy.feeds.engine_names import EngineVersion, recognise, wanted_of
 from tokenergy.feeds.engine_scrape import USER_AGENT, without_credentials
 from tokenergy.feeds.engine_text import Labels, Series
 from tokenergy.feeds.http import Http, Refused
-from tokenergy.feeds.refusal import refuse
 from tokenergy.metering.sample import EngineSample
 
 _SELECTOR: Final = re.compile(

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Literal, Protocol
 
 from tokenergy.company.finding import Finding
+from tokenergy.company.refusal import refuse
 
 FeedQuantity = Literal[
     "day_ahead_price", "real_time_price", "carbon", "temperature", "wind", "solar", "load"
@@ -64,6 +65,16 @@ class FeedSeries:
     from_cache: bool = False
     findings: tuple[Finding, ...] = ()
 
+    @property
+    def name(self) -> str:
+        """What findings and a terminal call it: feed, zone, quantity."""
+        return series_name(self.feed, self.zone, self.quantity)
+
+
+def series_name(feed: str, zone: str, quantity: str) -> str:
+    """Return what a series is called; the feed `table` may have no zone."""
+    return " ".join(filter(None, (feed, zone, quantity)))
+
 
 class Feed(Protocol):
     """A source of series; one class each, made with an `Http` and, where needed, a key."""
@@ -78,3 +89,19 @@ class Feed(Protocol):
             InputError: if the source cannot be reached, refuses, or answers what is no series.
         """
         ...
+
+
+def check_quantity(quantity: str, *, feed: str, known: tuple[str, ...]) -> None:
+    """Refuse a quantity that a feed does not give.
+
+    Raises:
+        FindingsError: FEED_NO_QUANTITY.
+    """
+    if quantity not in known:
+        refuse(
+            "FEED_NO_QUANTITY",
+            path="quantity",
+            value=quantity,
+            reason=f"{feed} gives no {quantity} here",
+            remedy=f"Ask for one of {', '.join(known)}",
+        )

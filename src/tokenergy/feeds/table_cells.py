@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from tokenergy.company.noun import nearest_names
+from tokenergy.company.refusal import refuse
 from tokenergy.feeds.answer import Answer
 from tokenergy.feeds.answer_shape import YEARS, number
-from tokenergy.feeds.refusal import refuse
 
 if TYPE_CHECKING:
     from tokenergy.feeds.table_url import TableMapping
@@ -98,6 +98,14 @@ def number_of(cell: Any, decimal: Literal[".", ","], *, path: str) -> float | No
                 text = f"no number: {text}"
         elif re.fullmatch(r"[+-]?\d{1,3}(,\d{3})+\.\d+", text):
             text = text.replace(",", "")
+        elif re.fullmatch(r"[+-]?\d*,\d+", text):
+            refuse(
+                "FEED_NOT_A_NUMBER",
+                path=path,
+                value=text[:80],
+                reason="a number has a comma, and the decimal mark is a point",
+                remedy="State a comma as the decimal mark (--decimal ,)",
+            )
         elif "_" in text:  # Python would read 1_000
             text = f"no number: {text}"
         cell = text

@@ -8,11 +8,11 @@ from urllib.parse import quote
 from zoneinfo import ZoneInfo, available_timezones
 
 from tokenergy.company.noun import nearest_names
+from tokenergy.company.refusal import refuse
 from tokenergy.feeds.address import without_keys
 from tokenergy.feeds.http import Http
 from tokenergy.feeds.kept import Described, series_of
 from tokenergy.feeds.laid import HOUR, check_unit, steps_of, utc_of
-from tokenergy.feeds.refusal import refuse
 from tokenergy.feeds.series import Ask, FeedQuantity, FeedRow, FeedSeries
 from tokenergy.feeds.table_cells import Cells, cells_of, number_of, stamp_of
 

@@ -10,8 +10,9 @@ from typing import Any, Final, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
 from tokenergy.company.noun import nearest_names
+from tokenergy.company.refusal import refuse
 from tokenergy.files.key_hash import looks_like_key, shown
-from tokenergy.files.refusal import refuse
+from tokenergy.files.plain_cell import text_of_cell
 from tokenergy.files.refused import RowRefused
 
 Mark = Literal[".", ","]
@@ -21,6 +22,8 @@ COUNT_MOST: Final = 10**15
 """Tokens of one row: above what every accelerator ever made could give in a month."""
 AMOUNT_MOST: Final = Decimal(10) ** 12
 EARLIEST: Final = datetime(2015, 1, 1, tzinfo=UTC)
+LATEST: Final = datetime(2200, 1, 1, tzinfo=UTC)
+"""Stamps outside are slips of a date; an end of "never" is written 9999."""
 SECONDS_LEAST: Final = 10**9
 MILLISECONDS_LEAST: Final = 10**12
 """Whole numbers from here on are milliseconds since 1970, below seconds."""
@@ -83,7 +86,7 @@ def number_of(cell: object, name: str, mark: Mark | None) -> Decimal:
         raise RowRefused(
             "AMBIGUOUS_NUMBER",
             f"{name} is {text}: a thousand times too much or too little, as nothing in the file "
-            "shows which mark parts decimals; state it",
+            "shows which mark parts decimals; state the decimal mark (--decimal)",
         )
     own = mark or _mark(text) or "."
     parts = "," if own == "." else "."
@@ -115,8 +118,8 @@ def moment_of(text: str, zone: ZoneInfo | None) -> datetime:
         RowRefused: if it is none, or has no zone and none is stated, or names an hour that the
             clocks of its zone show twice or never.
     """
-    if text.isdigit() and len(text) >= 10:
-        number = int(text)
+    if text.isascii() and text.isdigit() and len(text) >= 10:
+        number = int(text[:20])
         if number >= 10 * MILLISECONDS_LEAST:
             raise RowRefused("BAD_STAMP", f"the stamp {shown(text)} lies outside the calendar")
         seconds, rest = divmod(number, 1_000) if number >= MILLISECONDS_LEAST else (number, 0)
@@ -134,7 +137,7 @@ def moment_of(text: str, zone: ZoneInfo | None) -> datetime:
 
 def _local(when: datetime, zone: ZoneInfo | None) -> datetime:
     if zone is None:
-        reason = f"the stamp {when.isoformat()} has no zone and none is stated; state time_zone"
+        reason = f"the stamp {when.isoformat()} has no zone; state the file's (--time-zone)"
         raise RowRefused("NAIVE_TIMESTAMP", reason)
     first, second = when.replace(tzinfo=zone), when.replace(tzinfo=zone, fold=1)
     if first.utcoffset() == second.utcoffset():
@@ -186,7 +189,7 @@ class Row:
     def word(self, *names: str) -> str:
         """Return a text without spaces around it, "" where there is none."""
         value = self.cell(*names)
-        return "" if value is None else str(value).strip()
+        return "" if value is None else text_of_cell(str(value).strip())
 
     def name(self, *names: str) -> str:
         """Return a name that is shown as it is, so it may be no key.
@@ -246,7 +249,7 @@ class Row:
         raise RowRefused("BAD_FLAG", f"{names[0]} is {shown(value)}; write true or false")
 
     def moment(self, *names: str) -> datetime | None:
-        """Return a moment in UTC, from 2015 on."""
+        """Return a moment in UTC, from 2015 to 2199."""
         value = self.cell(*names)
         if value is None:
             return None
@@ -255,8 +258,8 @@ class Row:
         elif isinstance(value, float) and value.is_integer():
             value = int(value)
         when = moment_of(str(value).strip(), self.zone)
-        if when < EARLIEST:
-            reason = f"{names[0]} is {when:%Y-%m-%d}, before {EARLIEST:%Y}"
+        if not EARLIEST <= when < LATEST:
+            reason = f"{names[0]} is {when:%Y-%m-%d}, not from {EARLIEST:%Y} to {LATEST.year - 1}"
             raise RowRefused("BAD_STAMP", reason)
         return when
 

@@ -105,8 +105,8 @@ class EventStream:
         counts = self.counts
         told = (
             (not counts["events"], "CLOUDEVENTS_NONE", counts["entries"],
-             "rows tell of no request, board or plan: a simulation decides by interval, not by "
-             "request", "Export what `serve` or `observe` wrote"),
+             "rows tell of no request, board or plan: a simulation and `observe` tell of intervals",
+             "Export what decides request by request wrote; this ledger goes out as FOCUS"),
             (bool(counts["undecided"]), "DECISION_UNKNOWN", counts["undecided"],
              "requests have no decision that is known", "Nothing: they are left out"),
         )  # fmt: skip

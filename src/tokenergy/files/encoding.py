@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import IO, Final
 
 from tokenergy.company.finding import Finding
-from tokenergy.files.refusal import refuse
+from tokenergy.company.refusal import refuse
 
 CHUNK_BYTES_COUNT: Final = 2**20
 LINE_MOST_CHARACTERS_COUNT: Final = 16 * 2**20
@@ -72,7 +72,7 @@ def _told(file: str, encoding: str, told: str) -> list[Finding]:
 
 
 def _is_utf8(stream: IO[bytes], file: str) -> bool:
-    """Tell whether a whole file is UTF-8; a file with zero bytes is no text at all."""
+    """Tell whether a whole file is UTF-8; a file with a byte of value 0 is no text at all."""
     decoder = codecs.getincrementaldecoder("utf-8")()
     good = True
     while chunk := stream.read(CHUNK_BYTES_COUNT):
@@ -81,7 +81,7 @@ def _is_utf8(stream: IO[bytes], file: str) -> bool:
                 "IMPORT_FILE_FORMAT",
                 path="file",
                 value=file,
-                reason="the file holds zero bytes: it is neither text nor Parquet",
+                reason="the file holds bytes of value 0: it is neither text nor Parquet",
                 remedy="Export it as CSV, JSON, JSONL or Parquet",
             )
         if good:

@@ -8,10 +8,10 @@ from zlib import crc32
 import numpy as np
 
 from tokenergy.company.noun import nearest_names
+from tokenergy.company.refusal import refuse
 from tokenergy.company.tier import ArrivalShape
 from tokenergy.errors import InputError
 from tokenergy.files.grid import US_PER_H, FloatArray, Grid, fits, lay, moment
-from tokenergy.files.refusal import refuse
 from tokenergy.files.synthetic_zones import load_zones
 from tokenergy.synthetic.climate import Climate, climate
 from tokenergy.synthetic.demand import demand_shape

@@ -107,20 +107,25 @@ class FocusStream:
         if shares:
             counts["by_tokens"] += hour.share(facts.basis)
             for site, component, usd in hour.imputed():
+                if not usd:
+                    continue
                 source = Unborne(site=site, start=hour.start, end=hour.end, usd=usd)
                 self.usd["imputed"] += usd
                 yield maker.imputed_row(source, component)
         cost_at, energy_at = maker.at["x_MarginalCost"], maker.at["x_EnergyKwh"]
+        cost_column = maker.at["EffectiveCost"]
         for held in hour.tokens.values():
             counts["tokens"] += 1
             price = facts.price_usd_per_mtok(held.entry)
             row = None if price is None else maker.token_row(held, price)
             unknown = shares and not held.cost_known
-            if row is None or unknown or row[maker.at["EffectiveCost"]] is None:
+            if row is None or unknown or row[cost_column] is None:
                 counts["unpriced" if row is None else "uncosted"] += 1
                 hour.leave(held.entry.site, held.start, held.end, held.borne_usd)
                 continue
             counts["written"] += 1
+            self.usd["sold"] += row[maker.at["BilledCost"]]
+            self.usd["borne"] += row[cost_column]
             counts["no_marginal"] += row[cost_at] is None
             counts["no_energy"] += held.bears and row[energy_at] is None
             counts["no_carbon"] += held.bears and row[maker.at["x_CarbonKg"]] is None
@@ -159,6 +164,10 @@ class FocusStream:
         told = (
             (counts["simulated"], "FOCUS_SIMULATED", "source", "rows were simulated: nobody has "
              "sent or will send these bills", "Export what `observe` or `serve` wrote"),
+            (written if bills or usd["imputed"] else 0, "FOCUS_TWO_SIDES", "x_CostBasis",
+             "token rows say what is sold, and what they bear of costs that stand in rows of their "
+             "own (x_CostBasis invoice or imputed)", "Add up one side at a time: with both, money "
+             "counts twice"),
             (counts["unpriced"], "FOCUS_PRICE_UNKNOWN", "tiers", "token rows have no price and are "
              "left out", "Export with the company file that the ledger was written with"),
             (counts["uncosted"], "BASIS_UNKNOWN", "basis", "token rows do not know their cost on "
@@ -178,7 +187,8 @@ class FocusStream:
              "token rows have no marginal cost in the ledger: null, never 0",
              "Export a ledger with boards of prices"),
             (counts["no_carbon"], "FOCUS_CARBON_MISSING", "x_CarbonKg", f"of {written} token rows "
-             "have no carbon figure: null, never 0", "Fetch the carbon of the sites' zones"),
+             "have no carbon figure: null, never 0",
+             "Nothing yet: no line of a company file takes the carbon of a zone"),
             (0 if counts["input"] else written, "FOCUS_INPUT_MISSING", "SkuMeter", "token rows, "
              "all of output: the ledger counts no input tokens", "Nothing: prices are by output"),
             (counts["unbilled"], "FOCUS_NOT_BILLED", "ledger", f"rows, {usd['unbilled']:.2f} "

@@ -11,6 +11,7 @@ import polars as pl
 
 from tokenergy.errors import InputError
 from tokenergy.files.focus_write import BATCH_COUNT, FocusFormat, stamp
+from tokenergy.files.plain_cell import text_of_cell
 
 Record = Sequence[Any]
 
@@ -44,7 +45,7 @@ def _csv(path: Path) -> tuple[tuple[str, ...], Iterator[Record]]:
             reader = csv.reader(held)
             next(reader, None)
             for row in reader:
-                yield [cell if cell != "" else None for cell in row]
+                yield [text_of_cell(cell) if cell != "" else None for cell in row]
 
     return names, rows()
 

@@ -16,6 +16,7 @@ import polars as pl
 
 from tokenergy.errors import InputError, UnexpectedError
 from tokenergy.files.focus_columns import FocusColumn
+from tokenergy.files.plain_cell import plain_cell
 
 FocusFormat = Literal["csv", "parquet", "jsonl"]
 FORMATS: Final[tuple[FocusFormat, ...]] = ("csv", "parquet", "jsonl")
@@ -171,4 +172,6 @@ def _csv_cell(cell: Any) -> str:
         return ""
     if isinstance(cell, datetime):
         return stamp(cell)
-    return decimal_text(cell) if isinstance(cell, float) else str(cell)
+    if isinstance(cell, float):
+        return decimal_text(cell)
+    return plain_cell(cell) if isinstance(cell, str) else str(cell)

@@ -12,11 +12,11 @@ import numpy as np
 
 from tokenergy.company.finding import Finding, errors_of
 from tokenergy.company.noun import nearest_names
+from tokenergy.company.refusal import refuse
 from tokenergy.company.series import FileSeries
 from tokenergy.errors import FindingsError
 from tokenergy.files.grid import US_PER_H, FloatArray, Grid, IntArray, lay, stamp_text
 from tokenergy.files.plausible import check_values
-from tokenergy.files.refusal import refuse
 from tokenergy.files.stamps import check_order, source_step_us, stamps_of
 from tokenergy.files.synthetic_zones import load_zones
 from tokenergy.files.tables import Tables, cells_of, numbers_of

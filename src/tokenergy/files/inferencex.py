@@ -17,7 +17,7 @@ from tokenergy.company.finding import Finding, errors_of
 from tokenergy.energy.curve_point import CurvePoint
 from tokenergy.errors import FindingsError
 from tokenergy.files.cells import Mark, Row
-from tokenergy.files.records import open_records
+from tokenergy.files.records import open_records, refuse_missing
 from tokenergy.files.refused import Refusals, Refused, RowRefused
 
 SCHEMA_VERSION: Final = 2
@@ -72,20 +72,12 @@ def read_inferencex(path: Path, *, mark: Mark | None = None) -> CurveImport:
 
 
 def _check_columns(file: str, columns: Sequence[str]) -> None:
-    missing = [name for name in COLUMNS if name not in columns]
-    if missing:
-        raise FindingsError(
-            [
-                Finding(
-                    code="MISSING_COLUMN",
-                    path=f"{file}.{name}",
-                    value=name,
-                    reason="a file of InferenceX rows has this column, and it is not here",
-                    remedy="Export rows with measured power (PowerX)",
-                )
-                for name in missing
-            ]
-        )
+    refuse_missing(
+        file,
+        [name for name in COLUMNS if name not in columns],
+        reason="a file of InferenceX rows has this column, and it is not here",
+        remedy="Export rows with measured power (PowerX)",
+    )
 
 
 def _point(row: Row, source: str) -> CurvePoint:

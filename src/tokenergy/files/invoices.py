@@ -1,5 +1,6 @@
 """Invoices of suppliers as a table (CSV and its like): refused rows listed, periods compared."""
 
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from tokenergy.company.supplier_invoice import Component, PlaceKind, SupplierInv
 from tokenergy.errors import FindingsError
 from tokenergy.files.cells import Mark, Row, zone_named
 from tokenergy.files.invoice_price import quantity_of
-from tokenergy.files.records import open_records
+from tokenergy.files.records import open_records, refuse_missing
 from tokenergy.files.refused import Refusals, Refused, RowRefused
 
 NANO: Final = Decimal(10) ** 9
@@ -33,6 +34,7 @@ COLUMNS: Final = (
 """Of each group one must be there. A period ends before `period_end`, or after the last day."""
 APART_LISTED_COUNT: Final = 20
 SPAN_MOST: Final = timedelta(days=3_700)
+_DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,20 +120,12 @@ def _check_rates(rates: Mapping[str, Decimal]) -> None:
 
 
 def _check_columns(file: str, columns: Sequence[str]) -> None:
-    missing = [" or ".join(group) for group in COLUMNS if not set(group) & set(columns)]
-    if missing:
-        raise FindingsError(
-            [
-                Finding(
-                    code="MISSING_COLUMN",
-                    path=f"{file}.{name}",
-                    value=name,
-                    reason="a file of invoices has this column, and it is not here",
-                    remedy="Add it, or name it so",
-                )
-                for name in missing
-            ]
-        )
+    refuse_missing(
+        file,
+        [" or ".join(group) for group in COLUMNS if not set(group) & set(columns)],
+        reason="a file of invoices has this column, and it is not here",
+        remedy="Add it, or name it so",
+    )
 
 
 def _invoice(row: Row, currency: str, rates: Mapping[str, Decimal], source: str) -> SupplierInvoice:
@@ -198,7 +192,8 @@ def _rate(row: Row, currency: str, rates: Mapping[str, Decimal]) -> tuple[Decima
         word = stated if len(stated) == 3 and stated.isalpha() else "a word that is none"
         raise RowRefused(
             "CURRENCY_MIXED",
-            f"its currency is {word}, the company's {currency}; there is no hidden rate, state one",
+            f"its currency is {word}, the company's {currency}; there is no hidden rate: "
+            "state one (--rate)",
         )
     return rates[stated], f"{stated} x {rates[stated]}"
 
@@ -235,7 +230,7 @@ def _refuse_twice(invoice: SupplierInvoice, seen: set[tuple[object, ...]]) -> No
 def _ends_on_last_day(row: Row) -> bool:
     """Tell whether a period reads 1 to 31: then the last day is likely meant to be in it."""
     first, last = row.word(*START), row.word(*END)
-    if len(first) != 10 or len(last) != 10:
+    if not (_DAY.fullmatch(first) and _DAY.fullmatch(last)):
         return False
     day = datetime.fromisoformat(last) + timedelta(days=1)
     return first.endswith("-01") and day.day == 1

@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, NoReturn
 
-from tokenergy.files.refusal import refuse
+from tokenergy.company.refusal import refuse
 from tokenergy.files.refused import Refused
 
 CHUNK_CHARACTERS_COUNT: Final = 2**20
@@ -46,21 +46,34 @@ def _lines(first: str, stream: io.TextIOBase, file: str) -> Iterator[Any]:
     """Yield an object for each line, or the one object that fills the file."""
     try:
         yield json.loads(first)
-    except ValueError:
-        rest = stream.read(WHOLE_MOST_CHARACTERS_COUNT + 1)
-        if len(rest) > WHOLE_MOST_CHARACTERS_COUNT:
-            _refuse(file, "one JSON object is longer than 256 Mi characters")
-        try:
-            yield json.loads(first + rest)
-        except (ValueError, RecursionError) as error:
-            _refuse(file, _said(error))
-        return
+    except (ValueError, RecursionError):
+        second = stream.readline(WHOLE_MOST_CHARACTERS_COUNT)
+        yield from _whole_or_lines(first, second, stream, file)
     while line := stream.readline(WHOLE_MOST_CHARACTERS_COUNT):
         if line.strip():
             try:
                 yield json.loads(line)
             except (ValueError, RecursionError):
                 yield None
+
+
+def _whole_or_lines(first: str, second: str, stream: io.TextIOBase, file: str) -> Iterator[Any]:
+    """Yield the one object that fills a file, or a broken first line and the object after it."""
+    try:
+        after = json.loads(second)
+    except (ValueError, RecursionError):
+        after = None
+    if isinstance(after, Mapping):
+        yield None
+        yield after
+        return
+    rest = second + stream.read(WHOLE_MOST_CHARACTERS_COUNT + 1)
+    if len(rest) > WHOLE_MOST_CHARACTERS_COUNT:
+        _refuse(file, "one JSON object is longer than 256 Mi characters")
+    try:
+        yield json.loads(first + rest)
+    except (ValueError, RecursionError) as error:
+        _refuse(file, _said(error))
 
 
 def _array(buffer: str, stream: io.TextIOBase, file: str) -> Iterator[Any]:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from tokenergy.files.refusal import refuse
+from tokenergy.company.refusal import refuse
 
 SALT_FILE: Final = "salt"
 SALT_BYTES_COUNT: Final = 32
@@ -69,7 +69,7 @@ def key_hash(folder: Path = FOLDER_OF_LEDGERS) -> KeyHash:
             path="salt",
             value=str(where),
             reason=f"keys cannot be hashed without a salt: {error.strerror or error}",
-            remedy="Make its folder writable, or name another",
+            remedy="Make its folder writable, or work in one that is",
         )
     if os.name == "posix" and stat.S_IMODE(mode) & 0o077:
         refuse(

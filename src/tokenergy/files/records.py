@@ -11,18 +11,18 @@ import io
 import itertools
 import re
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Final, NoReturn, cast
 
 from tokenergy.company.finding import Finding
+from tokenergy.company.refusal import refuse
 from tokenergy.errors import FindingsError
 from tokenergy.files.cells import Mark, mark_of
 from tokenergy.files.encoding import Text, text_of
 from tokenergy.files.json_records import json_records
-from tokenergy.files.refusal import refuse
 from tokenergy.files.refused import Refused
 
 SAMPLE_COUNT: Final = 1_000
@@ -73,8 +73,16 @@ def open_records(path: Path, *, mark: Mark | None = None) -> Iterator[Records]:
             "IMPORT_FILE_MISSING",
             path="file",
             value=str(path),
-            reason="there is no such file",
+            reason="it is a folder, not a file" if path.is_dir() else "there is no such file",
             remedy="Name a CSV, JSON, JSONL or Parquet file (.gz too)",
+        )
+    if path.suffix.lower() in (".yaml", ".yml"):
+        refuse(
+            "IMPORT_FILE_FORMAT",
+            path="file",
+            value=path.name,
+            reason="it is a YAML file, like a company's: no table of rows",
+            remedy="Name the log or the invoices: CSV, JSON, JSONL or Parquet",
         )
     with ExitStack() as held:
         try:
@@ -128,6 +136,27 @@ def _opened(path: Path, held: ExitStack, mark: Mark | None) -> Records:
         findings=tuple(findings),
         rows=itertools.chain(ahead, rows),
     )
+
+
+def refuse_missing(file: str, missing: Sequence[str], *, reason: str, remedy: str) -> None:
+    """Refuse a file that lacks columns, all of them at once; nothing is missing: nothing happens.
+
+    Raises:
+        FindingsError: MISSING_COLUMN for each.
+    """
+    if missing:
+        raise FindingsError(
+            [
+                Finding(
+                    code="MISSING_COLUMN",
+                    path=f"{file}.{name}",
+                    value=name,
+                    reason=reason,
+                    remedy=remedy,
+                )
+                for name in missing
+            ]
+        )
 
 
 def _refuse_empty(file: str) -> NoReturn:

@@ -12,13 +12,13 @@ from tokenergy.company.company import Company
 from tokenergy.company.finding import Finding, errors_of
 from tokenergy.company.inputs import Inputs, Lengths
 from tokenergy.company.parts import Parts
+from tokenergy.company.refusal import refuse
 from tokenergy.company.series import FileSeries, LengthsFile, SyntheticSeries
 from tokenergy.company.tier import Workload
 from tokenergy.errors import FindingsError
 from tokenergy.files.feed import Feed
 from tokenergy.files.grid import FloatArray, Grid, grid_of
 from tokenergy.files.plausible import Quantity, check_values, clipped
-from tokenergy.files.refusal import refuse
 from tokenergy.files.series_file import read_file_series
 from tokenergy.files.tables import Tables, numbers_of
 

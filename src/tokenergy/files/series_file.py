@@ -6,6 +6,7 @@ from typing import Final, NoReturn
 import numpy as np
 
 from tokenergy.company.finding import Finding
+from tokenergy.company.refusal import refuse
 from tokenergy.company.series import FileSeries
 from tokenergy.files.grid import (
     US_PER_H,
@@ -20,7 +21,6 @@ from tokenergy.files.grid import (
     repeated,
     stamp_text,
 )
-from tokenergy.files.refusal import refuse
 from tokenergy.files.stamps import check_order, source_step_us, stamps_of
 from tokenergy.files.tables import Tables, cells_of, numbers_of
 

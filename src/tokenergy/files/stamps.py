@@ -8,10 +8,10 @@ from zoneinfo import ZoneInfo, available_timezones
 import numpy as np
 
 from tokenergy.company.noun import nearest_names
+from tokenergy.company.refusal import refuse
 from tokenergy.company.series import FileSeries
 from tokenergy.files.faults import zones_of_city
 from tokenergy.files.grid import US_PER_H, US_PER_S, IntArray, since_epoch_us, stamp_text
-from tokenergy.files.refusal import refuse
 
 FIRST_ROW: Final = 2
 """Row of the first value in a spreadsheet, below the header."""

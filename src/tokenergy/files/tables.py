@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tokenergy.company.noun import nearest_names
+from tokenergy.company.refusal import refuse
 from tokenergy.errors import FindingsError
 from tokenergy.files.grid import FloatArray
-from tokenergy.files.refusal import refuse
 
 if TYPE_CHECKING:
     import polars as pl

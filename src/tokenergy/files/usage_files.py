@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from tokenergy.company.finding import Finding, errors_of
+from tokenergy.company.refusal import refuse
 from tokenergy.company.usage import UsageRow
 from tokenergy.errors import FindingsError
 from tokenergy.files.cells import Mark, Row, zone_named
@@ -16,8 +17,7 @@ from tokenergy.files.litellm import COLUMNS as LITELLM
 from tokenergy.files.litellm import litellm_row
 from tokenergy.files.openai_usage import COLUMNS as OPENAI
 from tokenergy.files.openai_usage import GENERIC, generic_row, openai_row
-from tokenergy.files.records import Records, open_records
-from tokenergy.files.refusal import refuse
+from tokenergy.files.records import Records, open_records, refuse_missing
 from tokenergy.files.refused import Refusals, Refused, RowRefused
 
 UsageKind = Literal["openai", "litellm", "usage"]
@@ -206,21 +206,14 @@ def _other(columns: Sequence[str]) -> str:
 def _check_columns(records: Records, kind: str) -> None:
     """Refuse a file that lacks columns of its kind, all of them at once."""
     missing = _missing(records.columns, kind)
-    if missing:
-        fits = [other for other in KINDS if not _missing(records.columns, other)]
-        said = f"; its columns are those of {fits[0]}" if fits else _other(records.columns)
-        raise FindingsError(
-            [
-                Finding(
-                    code="MISSING_COLUMN",
-                    path=f"{records.file}.{name}",
-                    value=name,
-                    reason=f"a file of kind {kind} has this column, and it is not here{said}",
-                    remedy="Export it with that column, or name another kind",
-                )
-                for name in missing
-            ]
-        )
+    fits = [other for other in KINDS if not _missing(records.columns, other)]
+    said = f"; its columns are those of {fits[0]}" if fits else _other(records.columns)
+    refuse_missing(
+        records.file,
+        missing,
+        reason=f"a file of kind {kind} has this column, and it is not here{said}",
+        remedy="Export it with that column, or name another kind",
+    )
 
 
 def _rows(

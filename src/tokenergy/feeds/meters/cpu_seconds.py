@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import psutil
 
 from tokenergy.company.observe import CpuSecondsMeter, Engine
-from tokenergy.feeds.refusal import refuse
+from tokenergy.company.refusal import refuse
 from tokenergy.metering.meter import DeviceCount, MeterRule
 from tokenergy.units import MICROJOULES_PER_J
 

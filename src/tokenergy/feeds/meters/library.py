@@ -3,7 +3,7 @@
 from importlib import import_module
 from typing import Any
 
-from tokenergy.feeds.refusal import refuse
+from tokenergy.company.refusal import refuse
 
 
 def library_of(name: str, *, path: str, install: str) -> Any:

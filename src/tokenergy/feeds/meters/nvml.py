@@ -3,8 +3,8 @@
 from contextlib import suppress
 from typing import Any, Final
 
+from tokenergy.company.refusal import refuse
 from tokenergy.feeds.meters.library import library_of, said
-from tokenergy.feeds.refusal import refuse
 from tokenergy.metering.meter import DeviceCount, MeterRule
 
 LEAST_SPAN_S: Final = 1.0

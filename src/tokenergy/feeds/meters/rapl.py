@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from tokenergy.feeds.refusal import refuse
+from tokenergy.company.refusal import refuse
 from tokenergy.metering.meter import DeviceCount, MeterRule
 from tokenergy.units import MICROJOULES_PER_J
 
