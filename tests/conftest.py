@@ -13,6 +13,9 @@ from small_llm import RunningLlm, running_llm
 
 ROOT = Path(__file__).resolve().parents[1]
 
+# A terminal's width is a test's own affair: nobody else's (a worker of xdist has one) counts.
+os.environ.pop("COLUMNS", None)
+
 # No deadline: the first call of a compiled or cached thing is slow, and that is no fault.
 settings.register_profile("house", deadline=None)
 # In CI the same examples every time: a change fails for what it did, not for its luck.

@@ -12,8 +12,9 @@ from typing import Any
 
 import psutil
 import pytest
-from commands import ROOT, environment, strict
+from commands import ROOT, environment, strict, tokenergy
 from live_pair import PORTS, being_asked, rounds, running_pair
+from observed import company_file
 from small_llm import RunningLlm
 
 OBSERVE = ROOT / "examples" / "observe.yaml"
@@ -201,3 +202,13 @@ def test_the_ledger_grows_and_what_was_there_stays(ran: TwoRuns) -> None:
     assert count > 0
     assert ran.rows_after_second[:count] == ran.rows_after_first
     assert len(ran.rows_after_second) > count
+
+
+def test_a_script_learns_that_no_engine_answered(tmp_path: Path) -> None:
+    """Everything is told, and the exit status is 2: nothing was observed."""
+    path = company_file(tmp_path, "http://127.0.0.1:9")
+    ended = tokenergy("observe", path, "--once", "--window", "1", "--json", cwd=tmp_path)
+    assert ended.status == 2
+    told = strict(ended.out)
+    assert {finding["code"] for finding in told["findings"]} >= {"METRICS_UNREACHABLE"}
+    assert all(model["tokens"]["output"] is None for model in told["sites"][0]["models"])

@@ -107,7 +107,8 @@ def _once(ask: "Ask", *, as_json: bool) -> None:
         print_json(seen.to_dict())
     else:
         show_observe.observation(seen)
-    if errors_of(seen.findings):
+    silent = all(model.tokens.output is None for _, model in seen.models())
+    if silent or errors_of(seen.findings):
         raise typer.Exit(2)
 
 
