@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from tokenergy.api.observed.company import ObservedCompany, open_observed
+from tokenergy.api.observed.company import ObservedCompany, open_observed, present_of
 from tokenergy.api.observed.engines import named_engines
 from tokenergy.api.observed.invoices import allocated
 from tokenergy.api.observed.joules import engine_joules, mtok_per_interval
@@ -102,6 +102,7 @@ class Observer:
         self._saved: tuple[datetime, ObservedSaving, tuple[Finding, ...]] | None = None
         self._kept_findings: frozenset[tuple[str, str]] = frozenset()
         self._usage_kept = False
+        self._held: dict[int, tuple[tuple[int, int], ObservedCompany]] = {}
         with ExitStack() as opened:
             feeds = Http(cache_dir=Path(".tokenergy") / "feeds", cache_s=900.0)
             self._feeds = opened.enter_context(feeds) if http is None else http
@@ -219,13 +220,23 @@ class Observer:
         self._kept_findings, self._usage_kept = frozenset(told), True
 
     def _open(self, days: int) -> ObservedCompany:
+        """Open the file for this interval: once an interval, and again where it was edited."""
+        at, written = self._clock(), _written(self.ask.company)
+        held = self._held.get(days)
+        if held is not None and held[0] == written and _holds(held[1], at):
+            return held[1]
+        opened = self._opened_at(at, days)
+        self._held[days] = (written, opened)
+        return opened
+
+    def _opened_at(self, at: datetime, days: int) -> ObservedCompany:
         company, findings = read_company(self.ask.company)
         if company is None:
             raise FindingsError(errors_of(findings))
         count = max(1, round(days * 24.0 / company.horizon.step_h))
         return open_observed(
             self.ask.company,
-            at=self._clock(),
+            at=at,
             past_count=count,
             prices=lambda known, start, end: live_prices(
                 known.observe or Observe(),
@@ -368,3 +379,17 @@ def _kappa_ratios(held: ObservedCompany, ones: Sequence[One]) -> dict[str, float
         for one in ones
         if one.place.route is not None
     }
+
+
+def _written(path: Path) -> tuple[int, int]:
+    """Return what changes with a file that is edited; a missing one is told when it is read."""
+    try:
+        told = path.stat()
+    except OSError:
+        return 0, 0
+    return told.st_mtime_ns, told.st_size
+
+
+def _holds(held: ObservedCompany, at: datetime) -> bool:
+    """Tell whether a company that was opened before is still the one of this moment."""
+    return held.now is not None and present_of(held.company, at) == held.present
