@@ -116,10 +116,10 @@ def engines() -> Iterator[EngineServer]:
 def test_windows_follow_each_other_and_the_page_shows_the_last(tmp_path, engines):
     with live(company_file(tmp_path, engines.url)) as watch:
         watch.until(lambda: len(watch.windows) >= 3)
+        health = watch.get("healthz")  # before the page: its first drawing takes seconds
         seen = json.loads(watch.get("observation.json").data)
-        page = watch.get("")
-        health = watch.get("healthz")
         metrics = watch.get("metrics").data.decode()
+        page = watch.get("")
         there = list(watch.windows)
     assert page.status == health.status == 200
     assert "Little: what a token costs here and now" in page.data.decode()
