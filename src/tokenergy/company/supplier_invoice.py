@@ -45,6 +45,21 @@ class SupplierInvoice:
     source: str = ""
 
     @property
+    def identity(self) -> tuple[str | datetime, ...]:
+        """What tells one line from another: two that agree in it are one line, told twice."""
+        return (
+            self.supplier,
+            self.invoice_id,
+            self.line,
+            self.component,
+            self.place_kind,
+            self.place,
+            self.meter,
+            self.start,
+            self.end,
+        )
+
+    @property
     def usd_per_unit(self) -> float | None:
         """Amount over quantity; None without one."""
         if not self.quantity:

@@ -257,18 +257,7 @@ class _Index:
 
 
 def _order(invoice: SupplierInvoice) -> tuple[Any, ...]:
-    return (
-        invoice.supplier,
-        invoice.invoice_id,
-        invoice.line,
-        invoice.component,
-        invoice.place_kind,
-        invoice.place,
-        invoice.meter,
-        invoice.start,
-        invoice.end,
-        invoice.amount_nano_usd,
-    )
+    return (*invoice.identity, invoice.amount_nano_usd)
 
 
 def _weights(

@@ -210,17 +210,7 @@ def _place(row: Row) -> tuple[PlaceKind, str]:
 
 
 def _refuse_twice(invoice: SupplierInvoice, seen: set[tuple[object, ...]]) -> None:
-    key = (
-        invoice.supplier,
-        invoice.invoice_id,
-        invoice.line,
-        invoice.component,
-        invoice.place_kind,
-        invoice.place,
-        invoice.meter,
-        invoice.start,
-        invoice.end,
-    )
+    key = invoice.identity
     if key in seen:
         reason = "this line of this invoice stands above already; number its lines if both count"
         raise RowRefused("DUPLICATE_INVOICE", reason)
