@@ -40,7 +40,7 @@ class Sheet:
 
     def __init__(self, made: World, window: Window, state: State) -> None:
         self.w, self.x, self.state = made, window, state
-        self.n, self.h = window.live_count, window.step_h
+        self.n, self.h = window.live_count, float(window.lengths_h[0])
         self.lp = pulp.LpProblem("sheet", pulp.LpMinimize)
         self.own = [i for i, d in enumerate(made.deployments) if not d.external]
         self.cost: list = []

@@ -114,7 +114,7 @@ def _label(world: World, optimum: Optimum, at: int) -> str:
 
 def _site_rows(world: World, optimum: Optimum) -> list[Row]:
     """Return power and prices by interval and site."""
-    window, step_h = optimum.window, optimum.window.step_h
+    window, step_h = optimum.window, optimum.window.lengths_h[:, None]
     power = {name: optimum.value(name) / step_h for name in ("meter_import", "meter_export")}
     it_mw, node = optimum.value("it") / step_h, optimum.dual("balance")
     rent = np.maximum(0.0, -optimum.reduced("meter_import"))
@@ -134,9 +134,9 @@ def _site_rows(world: World, optimum: Optimum) -> list[Row]:
                     "import_limit_mw": float(window.import_limit_mw[site, at]),
                     "export_mw": float(power["meter_export"][at, site]),
                     "load_mw": float(window.pue[site, at] * it_mw[at, site]),
-                    "take_mw": float(optimum.value("take")[at, taken].sum() / step_h),
-                    "charge_mw": float(stored["charge"][at, site] / step_h),
-                    "discharge_mw": float(stored["discharge"][at, site] / step_h),
+                    "take_mw": float(optimum.value("take")[at, taken].sum() / window.lengths_h[at]),
+                    "charge_mw": float(stored["charge"][at, site] / window.lengths_h[at]),
+                    "discharge_mw": float(stored["discharge"][at, site] / window.lengths_h[at]),
                     "stored_mwh": float(stored["energy"][at, site]),
                 }
             )

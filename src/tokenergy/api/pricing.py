@@ -167,7 +167,9 @@ def _energy_notes(world: World) -> Iterator[dict[str, str]]:
 
 def mw_binds_h(optimum: Optimum) -> float:
     """Return the site-hours in which the import limit has a rent."""
-    return float((_rents(optimum) > RENT_USD).sum() * optimum.window.step_h)
+    window = optimum.window
+    bound = _rents(optimum) > RENT_USD
+    return float(window.lengths_h[: window.live_count] @ bound.sum(axis=1))
 
 
 def mw_rent_usd_per_mwh(optimum: Optimum) -> float | None:
@@ -189,8 +191,8 @@ def window_full_cost(world: World, optimum: Optimum) -> FullCost:
     """Return the full cost of the tokens of a solved window."""
     window = optimum.window
     live = window.live_count
-    span = slice(window.begin, window.begin + live)
-    step_h = window.step_h
+    span = slice(window.begin, window.live_end)
+    step_h = world.step_h
     bought = (optimum.value("buy") * window.buy_usd_per_mwh.T)[:live].sum()
     sold = (optimum.value("sell") * window.sell_usd_per_mwh.T)[:live].sum()
     taken = (optimum.value("take") * window.take_usd_per_mwh.T)[:live].sum()
@@ -200,7 +202,7 @@ def window_full_cost(world: World, optimum: Optimum) -> FullCost:
     )
     sunk = sum(float(take.sunk_usd_per_h[span].sum() * step_h) for take in world.takes)
     own = [d for d in world.deployments if not d.external]
-    replica_h = optimum.value("awake")[:live].sum(axis=0) * step_h
+    replica_h = window.lengths_h[:live] @ optimum.value("awake")[:live]
     awake_gpu_h = [0.0] * len(world.fleets)
     for awake_h, deployment in zip(replica_h, own, strict=True):
         awake_gpu_h[deployment.fleet] += float(awake_h) * deployment.gpus_count

@@ -118,7 +118,9 @@ def _awake(world: World) -> tuple[int, ColumnRule]:
 
     def numbers(window: Window, state: State) -> ColumnNumbers:
         """awake[d,t] >= 0, at the on-demand lease of its GPUs for the interval."""
-        return _spread(window, lease * window.step_h, upper=np.full(lease.size, INFINITY))
+        return _spread(
+            window, window.lengths_h[:, None] * lease, upper=np.full(lease.size, INFINITY)
+        )
 
     return lease.size, numbers
 
@@ -140,15 +142,19 @@ def _free_load(window: Window, state: State) -> ColumnNumbers:
 
 
 def _meter_import(window: Window, state: State) -> ColumnNumbers:
-    """0 <= meter_import[s,t] <= import limit x h: its reduced cost is the MW rent."""
-    limit = (window.import_limit_mw * window.step_h).T * window.live()[:, None]
-    return ColumnNumbers(costs=np.zeros_like(limit), lower=np.zeros_like(limit), upper=limit)
+    """0 <= meter_import[s,t] <= import limit x h, at the rates on the meter.
+
+    Its reduced cost is the MW rent.
+    """
+    limit = (window.import_limit_mw * window.live_h()).T
+    costs = np.sum(list(window.rate_usd_per_mwh.values()), axis=0).T
+    return ColumnNumbers(costs=costs, lower=np.zeros_like(limit), upper=limit)
 
 
 def _meter_export(window: Window, state: State) -> ColumnNumbers:
-    """0 <= meter_export[s,t] <= export limit x h."""
-    limit = (window.export_limit_mw * window.step_h).T * window.live()[:, None]
-    return ColumnNumbers(costs=np.zeros_like(limit), lower=np.zeros_like(limit), upper=limit)
+    """0 <= meter_export[s,t] <= export limit x h, at the rates on what leaves."""
+    limit = (window.export_limit_mw * window.live_h()).T
+    return ColumnNumbers(costs=window.export_usd_per_mwh.T, lower=np.zeros_like(limit), upper=limit)
 
 
 def _buy(window: Window, state: State) -> ColumnNumbers:
@@ -163,11 +169,10 @@ def _sell(window: Window, state: State) -> ColumnNumbers:
 
 def _take(window: Window, state: State) -> ColumnNumbers:
     """floor x h <= take[c,t] <= available x h, at the strike unless it is paid anyway."""
-    live = window.live()[:, None]
     return ColumnNumbers(
         costs=window.take_usd_per_mwh.T,
-        lower=(window.floor_mw * window.step_h).T * live,
-        upper=(window.available_mw * window.step_h).T * live,
+        lower=(window.floor_mw * window.live_h()).T,
+        upper=(window.available_mw * window.live_h()).T,
     )
 
 
@@ -176,7 +181,7 @@ def _charge(world: World) -> tuple[int, ColumnRule]:
 
     def numbers(window: Window, state: State) -> ColumnNumbers:
         """0 <= charge[b,t] <= power x h."""
-        return _spread(window, np.zeros(power.size), upper=power * window.step_h)
+        return _spread(window, np.zeros(power.size), upper=power * window.lengths_h[:, None])
 
     return power.size, numbers
 
@@ -187,7 +192,7 @@ def _discharge(world: World) -> tuple[int, ColumnRule]:
 
     def numbers(window: Window, state: State) -> ColumnNumbers:
         """0 <= discharge[b,t] <= power x h, at the wear of each MWh that comes out."""
-        return _spread(window, wear, upper=power * window.step_h)
+        return _spread(window, wear, upper=power * window.lengths_h[:, None])
 
     return power.size, numbers
 
@@ -207,12 +212,13 @@ def _energy(world: World) -> tuple[int, ColumnRule]:
 
 
 def _spread(window: Window, cost: FloatArray, *, upper: FloatArray) -> ColumnNumbers:
-    """Repeat one interval's numbers over the window; switched-off intervals have bounds 0."""
+    """Spread numbers [m] or [n, m] over the window; switched-off intervals have bounds 0."""
+    shape = (window.count, cost.shape[-1])
     live = window.live()[:, None] > 0.0
     return ColumnNumbers(
-        costs=np.broadcast_to(cost, (window.count, cost.size)),
-        lower=np.zeros((window.count, cost.size)),
-        upper=np.where(live, upper[None, :], 0.0),
+        costs=np.broadcast_to(cost, shape),
+        lower=np.zeros(shape),
+        upper=np.where(live, np.broadcast_to(upper, shape), 0.0),
     )
 
 

@@ -51,6 +51,8 @@ class Parts:
     energy: FloatArray
     energy_marginal: FloatArray
     mw_rent: FloatArray
+    demand_peak_rent: FloatArray
+    cfe_rent: FloatArray
     gpu_rent: FloatArray
     wake: FloatArray
     network: FloatArray
@@ -61,7 +63,8 @@ class Parts:
 
     def total(self) -> FloatArray:
         """Return the sum of the parts [R]."""
-        return self.energy + self.mw_rent + self.gpu_rent + self.wake + self.network + self.quality
+        rents = self.mw_rent + self.demand_peak_rent + self.cfe_rent + self.gpu_rent
+        return self.energy + rents + self.wake + self.network + self.quality
 
 
 def asked_usd_per_mtok(world: World, optimum: Optimum, at: int) -> FloatArray:
@@ -126,7 +129,7 @@ class PartsOfPrice:
 
     def at(self, optimum: Optimum, interval: int) -> Parts:
         """Return the parts of every route in one interval of a solved window."""
-        step_h = optimum.window.step_h
+        step_h = float(optimum.window.lengths_h[interval])
         node = optimum.dual("balance")[interval]
         rent = np.maximum(0.0, -optimum.reduced("meter_import")[interval]) + 0.0
         fleet = -optimum.dual("fleet")[interval] / step_h
@@ -136,22 +139,38 @@ class PartsOfPrice:
         wake = np.append((waking[interval] - later) / step_h, 0.0)  # no API is ever woken
         pue = optimum.window.pue[:, interval][self._site] * self._own
         energy_mwh = pue * (self._marginal + self._base)
-        node_at, rent_at = node[self._site] * self._own, rent[self._site] * self._own
+        peak, clean, on_load = self._rents(optimum, interval)
+        energy_usd_per_mwh = (node - rent - peak - clean)[self._site] * self._own
         floors = optimum.dual("quality")[interval]
         floor_dual = floors[self._floor_row] if floors.size else np.zeros_like(self._above)
         return Parts(
-            energy=energy_mwh * (node_at - rent_at),
-            energy_marginal=pue * self._marginal * (node_at - rent_at),
-            mw_rent=energy_mwh * rent_at,
+            energy=energy_mwh * energy_usd_per_mwh,
+            energy_marginal=pue * self._marginal * energy_usd_per_mwh,
+            mw_rent=energy_mwh * rent[self._site],
+            demand_peak_rent=energy_mwh * peak[self._site],
+            cfe_rent=energy_mwh * (clean + on_load)[self._site],
             gpu_rent=self._gpus * (self._lease + fleet[self._fleet] * self._own) / self._rate
             + self._api_with_rent(optimum, interval),
             wake=wake[self._at] / self._rate,
             network=self._network,
             quality=self._lost - np.where(self._floor_row >= 0, floor_dual, 0.0) * self._above,
-            node_usd_per_mwh=node_at,
+            node_usd_per_mwh=(node + on_load)[self._site] * self._own,
             energy_mwh_per_mtok=energy_mwh,
             marginal_mwh_per_mtok=pue * self._marginal,
         )
+
+    def _rents(self, optimum: Optimum, interval: int) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Return the rents of peaks and of clean power in the node price, and beside it [S].
+
+        A rate on the meter is part of the node price only while the site imports.
+        """
+        rates = optimum.window.rate_usd_per_mwh
+        imports = optimum.value("meter_import", interval) > 0.0
+        peak = rates["demand_peak"][:, interval] * imports
+        clean = rates["cfe"][:, interval] * imports
+        peak = peak + optimum.rent_usd_per_mwh("demand_peak", interval, "meter_import")
+        clean = clean + optimum.rent_usd_per_mwh("cfe", interval, "meter_import")
+        return peak, clean, optimum.rent_usd_per_mwh("cfe", interval, "it")
 
     def _api_with_rent(self, optimum: Optimum, interval: int) -> FloatArray:
         """Return list price and the rent of a rate limit for external APIs [R]."""
@@ -308,8 +327,8 @@ class PriceBoard:
             share=share,
             energy_usd_per_mtok=float(parts.energy[i]),
             mw_rent_usd_per_mtok=float(parts.mw_rent[i]),
-            demand_peak_rent_usd_per_mtok=0.0,
-            cfe_rent_usd_per_mtok=0.0,
+            demand_peak_rent_usd_per_mtok=float(parts.demand_peak_rent[i]),
+            cfe_rent_usd_per_mtok=float(parts.cfe_rent[i]),
             gpu_rent_usd_per_mtok=float(parts.gpu_rent[i]),
             wake_usd_per_mtok=float(parts.wake[i]),
             network_usd_per_mtok=float(parts.network[i]),

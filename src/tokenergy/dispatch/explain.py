@@ -55,7 +55,7 @@ def infeasible_findings(world: World, window: Window, state: State) -> tuple[Fin
     optimum = WindowModel(world, window, state, elastic=True).solved(window)
     findings = []
     for block, code in (("missing", "FIXED_LOAD_UNSERVED"), ("excess", "DELIVERY_EXCEEDS_SINK")):
-        power_mw = optimum.value(block) / window.step_h
+        power_mw = optimum.value(block) / window.lengths_h[:, None]
         for site in power_mw.max(axis=0, initial=0.0).nonzero()[0]:
             at = int(power_mw[:, site].argmax())
             if power_mw[at, site] > POWER_MW:
@@ -145,7 +145,7 @@ def _obstacle(world: World, optimum: Optimum, workload: int, at: int, amount_mto
     best = min(own, key=lambda r: r.marginal_mwh_per_mtok)
     deployment = world.deployments[best.deployment]
     site, fleet = deployment.site, world.fleets[deployment.fleet]
-    step_h = optimum.window.step_h
+    step_h = float(optimum.window.lengths_h[at])
     replicas = amount_mtok / (best.rate_mtok_per_h * step_h)
     if -optimum.reduced("meter_import")[at, site] > RENT_USD:
         extra_mw = float(optimum.window.pue[site, at]) * (

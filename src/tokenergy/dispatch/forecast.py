@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from tokenergy.dispatch.window import Window, mean_stored_usd_per_mwh, true_window
+from tokenergy.dispatch.window import Window, as_known, mean_stored_usd_per_mwh, true_window
 from tokenergy.dispatch.world import FloatArray, IntArray, World
 
 YESTERDAY_SHARE = 0.6
@@ -51,23 +51,15 @@ class Forecaster:
             strike[row, 0] = take.take_usd_per_mwh[at]
         empty = np.zeros((0, count))
         buy = world.buy_usd_per_mwh(spot)
-        window = Window(
-            begin=at,
-            live_count=known.live_count,
-            step_h=known.step_h,
+        window = replace(
+            as_known(world, known, at=at),
             buy_usd_per_mwh=buy,
             # A believed price may lie below all true ones: nobody believes in money for nothing.
             sell_usd_per_mwh=np.minimum(world.sell_usd_per_mwh(spot), buy),
-            pue=known.pue,
-            import_limit_mw=known.import_limit_mw,
-            export_limit_mw=known.export_limit_mw,
-            grid_block_mw=known.grid_block_mw,
-            meter_block_mw=known.meter_block_mw,
             available_mw=available if world.takes else empty,
             floor_mw=_floors(available, curtailable) if world.takes else empty,
             take_usd_per_mwh=strike if world.takes else empty,
             arrivals_mtok=self._arrivals_mtok(at, span),
-            stored_usd_per_mwh=known.stored_usd_per_mwh,
         )
         if at + count >= world.last:
             return window  # the end valuation is a rule that everybody knows

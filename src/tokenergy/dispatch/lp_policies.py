@@ -47,7 +47,7 @@ class Mpc:
             return self._model.solve(window, state)
         except InfeasibleProgram as error:
             raise InfeasibleProgram(
-                f"nothing keeps every limit of the {window.live_count * window.step_h:g} h from "
+                f"nothing keeps every limit of the {window.live_h().sum():g} h from "
                 f"{self._world.moment(at):%Y-%m-%dT%H:%MZ} on, as they are believed then"
             ) from error
 

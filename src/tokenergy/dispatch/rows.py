@@ -2,8 +2,8 @@
 
 A row function links its columns once and returns its rule: lower and upper bounds [n, m] by
 window and state. Coefficients that change from window to window are `Moving`: PUE with the
-weather, and what an awake replica draws with the sign of the price. Formulas: dispatch sheet,
-section 3.
+weather, what an awake replica draws with the sign of the price, and what it can do with the
+interval's length. Formulas: dispatch sheet, section 3.
 """
 
 from collections.abc import Callable
@@ -33,7 +33,7 @@ def row_rules(program: Program, world: World, moving: list[Moving]) -> dict[str,
         "racks": racks(program, world, moving),
         "balance": physical_balance(program, world, moving),
         "commercial": commercial_balance(program, world),
-        "replicas": replica_capacity(program, world),
+        "replicas": replica_capacity(program, world, moving),
         "fleet": fleet_limit(program, world),
         "waking": waking(program, world),
         "demand": demand(program, world),
@@ -66,7 +66,8 @@ def racks(program: Program, world: World, moving: list[Moving]) -> RowRule:
     marginal = np.array([world.routes[i].marginal_mwh_per_mtok for i in at])
 
     def awake(window: Window) -> FloatArray:
-        return -np.where(work_only(world, window)[sites], 0.0, net_mw[:, None]).T * window.step_h
+        drawn_mw = np.where(work_only(world, window)[sites], 0.0, net_mw[:, None]).T
+        return np.asarray(-drawn_mw * window.lengths_h[:, None])
 
     def wake(window: Window) -> FloatArray:
         return -np.where(work_only(world, window)[sites], 0.0, wake_mwh[:, None]).T
@@ -87,7 +88,7 @@ def racks(program: Program, world: World, moving: list[Moving]) -> RowRule:
     standing_mw = world.standing_mw()
 
     def rule(window: Window, state: State) -> tuple[FloatArray, FloatArray]:
-        rhs = window.live()[:, None] * standing_mw[None, :] * window.step_h
+        rhs = window.live_h()[:, None] * standing_mw[None, :]
         return rhs, rhs
 
     return rule
@@ -110,7 +111,7 @@ def physical_balance(program: Program, world: World, moving: list[Moving]) -> Ro
     _link_takes(program, world, "balance", behind_the_meter=True)
 
     def rule(window: Window, state: State) -> tuple[FloatArray, FloatArray]:
-        rhs = -window.meter_block_mw.T * window.live()[:, None] * window.step_h
+        rhs = -window.meter_block_mw.T * window.live_h()[:, None]
         return rhs, rhs
 
     return rule
@@ -133,7 +134,7 @@ def commercial_balance(program: Program, world: World) -> RowRule:
     _link_takes(program, world, "commercial", behind_the_meter=False)
 
     def rule(window: Window, state: State) -> tuple[FloatArray, FloatArray]:
-        rhs = -window.grid_block_mw.T * window.live()[:, None] * window.step_h
+        rhs = -window.grid_block_mw.T * window.live_h()[:, None]
         return rhs, rhs
 
     return rule
@@ -144,7 +145,7 @@ def _link_takes(program: Program, world: World, row: str, *, behind_the_meter: b
     program.link(row, "take", row_at=[world.takes[i].site for i in at], column_at=at, values=1.0)
 
 
-def replica_capacity(program: Program, world: World) -> RowRule:
+def replica_capacity(program: Program, world: World, moving: list[Moving]) -> RowRule:
     """sum serve / rate <= h (awake - min(1, wake_h / h) wake), replica-hours."""
     own = own_deployments(world)
     program.add_rows("replicas", own)
@@ -156,9 +157,18 @@ def replica_capacity(program: Program, world: World) -> RowRule:
         column_at=at,
         values=np.array([1.0 / world.routes[i].rate_mtok_per_h for i in at]),
     )
-    lost = [min(1.0, d.wake_h / world.step_h) for d in world.deployments[:own]]
-    program.link("replicas", "awake", values=-world.step_h)
-    program.link("replicas", "wake", values=world.step_h * np.array(lost))
+    wake_h = np.array([d.wake_h for d in world.deployments[:own]])
+
+    def awake(window: Window) -> FloatArray:
+        return np.repeat(-window.lengths_h[:, None], own, axis=1)
+
+    def wake(window: Window) -> FloatArray:
+        return np.asarray(np.minimum(window.lengths_h[:, None], wake_h))
+
+    for column, values in (("awake", awake), ("wake", wake)):
+        link = program.link("replicas", column, values=1.0)
+        if link is not None:
+            moving.append(Moving(link=link, values=values))
 
     def rule(window: Window, state: State) -> tuple[FloatArray, FloatArray]:
         return _below(np.zeros((window.count, own)))
@@ -256,7 +266,7 @@ def charge_or_discharge(program: Program, world: World) -> RowRule:
     program.link("exclusive", "discharge", values=share)
 
     def rule(window: Window, state: State) -> tuple[FloatArray, FloatArray]:
-        return _below(np.full((window.count, size), window.step_h))
+        return _below(np.broadcast_to(window.lengths_h[:, None], (window.count, size)))
 
     return rule
 
@@ -301,7 +311,7 @@ def api_limit(program: Program, world: World) -> RowRule:
     limit = np.array([deployment.limit_mtok_per_h for deployment in external])
 
     def rule(window: Window, state: State) -> tuple[FloatArray, FloatArray]:
-        return _below(np.broadcast_to(limit * window.step_h, (window.count, limit.size)))
+        return _below(limit[None, :] * window.lengths_h[:, None])
 
     return rule
 

@@ -2,15 +2,18 @@
 
 The window is a ring: interval `t` of the world lives in slot `t mod n`. Moving on by one hour
 overwrites one slot and moves the ring's break; the basis stays, so that a re-solve takes a few
-simplex steps instead of a new start.
+simplex steps instead of a new start. A window of unequal intervals is no ring: its slots keep
+their places and all their numbers change.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from tokenergy.dispatch.columns import ColumnRule, column_rules, elastic_rules
 from tokenergy.dispatch.rows import Moving, RowRule, row_rules
+from tokenergy.dispatch.terms.term import Added, Rent, Term
 from tokenergy.dispatch.window import Window, true_window, waiting_intervals
 from tokenergy.dispatch.world import Action, FloatArray, IntArray, State, World
 from tokenergy.lp.highs import LinearModel, Solution
@@ -29,8 +32,9 @@ class Optimum:
     """A solved window in the order of time.
 
     `value`, `dual` and `reduced` return a block's numbers as [n, m], or those `at` some of the
-    intervals, without copying the rest. Duals are USD per unit of the row; the window's `step_h`
-    has to be divided out of those that are per MW or per GPU.
+    intervals, without copying the rest; those of a block beside the slots as [m]. Duals are USD
+    per unit of the row; the length of the interval has to be divided out of those that are per MW
+    or per GPU.
     """
 
     window: Window
@@ -38,6 +42,7 @@ class Optimum:
     solution: Solution
     slots: IntArray
     deployments_count: int
+    rent_links: Mapping[Rent, tuple[int, ...]]
 
     @property
     def objective_usd(self) -> float:
@@ -46,23 +51,50 @@ class Optimum:
 
     def value(self, block: str, at: int | slice = ALL) -> FloatArray:
         """Return the primal values of a block of columns [n, m], of one interval [m]."""
-        return self._of(self.solution.columns, self.program.columns[block], at)
+        per_slot = self.program.columns_per_slot
+        return self._of(self.solution.columns, per_slot, self.program.columns[block], at)
 
     def reduced(self, block: str, at: int | slice = ALL) -> FloatArray:
         """Return the reduced costs of a block of columns [n, m], of one interval [m]."""
-        return self._of(self.solution.reduced_costs, self.program.columns[block], at)
+        per_slot = self.program.columns_per_slot
+        return self._of(self.solution.reduced_costs, per_slot, self.program.columns[block], at)
 
     def dual(self, block: str, at: int | slice = ALL) -> FloatArray:
         """Return the duals of a block of rows [n, m], of one interval [m]."""
-        return self._of(self.solution.row_duals, self.program.rows[block], at)
+        per_slot = self.program.rows_per_slot
+        return self._of(self.solution.row_duals, per_slot, self.program.rows[block], at)
 
-    def _of(self, values: FloatArray, block: Block, at: int | slice) -> FloatArray:
-        by_slot = values.reshape(self.program.slots_count, -1)
+    def rent_usd_per_mwh(self, rent: Rent, at: int, column: str) -> FloatArray:
+        """Return what the rows of terms add to the cost of a MWh at each site's meter [S].
+
+        Those on `meter_import` do so within the node price; those on the load, `it`, beside it.
+        """
+        total = np.zeros(self.window.pue.shape[0])
+        slot = int(self.slots[at])
+        for index in self.rent_links.get(rent, ()):
+            link = self.program.links[index]
+            if link.column.name != column:
+                continue
+            duals = self.dual(link.row.name) if link.row.whole else self.dual(link.row.name, at)
+            charged = -link.values[slot] * duals[link.rows - link.row.offset]
+            sites = link.columns - link.column.offset
+            if column == "it":
+                charged = charged / self.window.pue[sites, at]
+            np.add.at(total, sites, charged)
+        return total
+
+    def _of(
+        self, values: FloatArray, per_slot_count: int, block: Block, at: int | slice
+    ) -> FloatArray:
+        beside = self.program.slots_count * per_slot_count
+        if block.whole:
+            return values[beside:][block.span]
+        by_slot = values[:beside].reshape(-1, per_slot_count)
         return by_slot[:, block.span][self.slots[at]]
 
     def action(self, at: int, source: str) -> Action:
         """Return what the optimum does in interval `at` of the window."""
-        step_h = self.window.step_h
+        step_h = float(self.window.lengths_h[at])
         awake = np.zeros(self.deployments_count)
         own = self.value("awake", at)
         awake[: own.size] = np.maximum(0.0, own)
@@ -100,10 +132,12 @@ class WindowModel:
         if elastic:
             self.program.link("balance", "missing", values=1.0)
             self.program.link("balance", "excess", values=-1.0)
-        self._break = window.begin % window.count
+        self.terms = {term: self._added(term, window, elastic=elastic) for term in world.terms}
+        self._rent_links = self._links_of_rents()
+        self._break = self._break_of(window)
         for moving in self._moving:
             self.program.revalue(moving.link, self._in_slots(window, moving))
-        rows_count = self.program.rows_per_slot * window.count
+        rows_count = self.program.rows_count
         columns = self._column_numbers(window, state)
         rows = self._row_numbers(window, state)
         self._model = LinearModel(
@@ -115,7 +149,31 @@ class WindowModel:
             row_upper=rows[1],
             solver="simplex" if rows_count < IPX_ROWS else "ipx",
         )
-        self._chain = self._chain_links()
+        self._chain = [
+            (index, *self.program.places(link))
+            for index, link in enumerate(self.program.links)
+            if link.lag
+        ]
+
+    def _added(self, term: Term, window: Window, *, elastic: bool) -> Added:
+        """Let a term add its blocks, and keep their rules."""
+        added = term.add(self.program, self.world, window, elastic=elastic)
+        self._column_rules |= added.columns
+        self._row_rules |= added.rows
+        self._moving += added.moving
+        return added
+
+    def _links_of_rents(self) -> dict[Rent, tuple[int, ...]]:
+        """Return the links of terms that load a site's meter or its racks, by part of a price."""
+        found: dict[Rent, tuple[int, ...]] = {}
+        for term, added in self.terms.items():
+            mine = tuple(
+                index
+                for index, link in enumerate(self.program.links)
+                if link.row.name in added.rows and link.column.name in ("meter_import", "it")
+            )
+            found[term.rent] = found.get(term.rent, ()) + mine
+        return found
 
     def solve(self, window: Window, state: State) -> Optimum:
         """Put a window's numbers in place and re-solve from the last basis.
@@ -134,6 +192,7 @@ class WindowModel:
             solution=self._model.solve(),
             slots=self._slots(window),
             deployments_count=len(self.world.deployments),
+            rent_links=self._rent_links,
         )
 
     def update(self, window: Window, state: State) -> None:
@@ -142,7 +201,7 @@ class WindowModel:
         self._model.set_row_bounds(*self._row_numbers(window, state))
         for moving in self._moving:
             self._write(moving.link, self._in_slots(window, moving))
-        self._move_break(window.begin % window.count)
+        self._move_break(self._break_of(window))
 
     @property
     def model(self) -> LinearModel:
@@ -151,46 +210,63 @@ class WindowModel:
 
     def demand_row(self, window: Window, *, at: int, workload: int) -> int:
         """Return the number of the demand row of a workload in interval `at` of the window."""
-        slot = (window.begin + at) % window.count
+        slot = int(self._slots(window)[at])
         return slot * self.program.rows_per_slot + self.program.rows["demand"].offset + workload
 
     def ask_more(self, window: Window, *, at: int, workload: int, more_mtok: float) -> None:
         """Let more of a workload arrive in interval `at`, and wait as long as its tier allows."""
         self._model.shift_row(self.demand_row(window, at=at, workload=workload), more_mtok)
         waits = waiting_intervals(self.world, window, at=at, workload=workload)
-        slots = (window.begin + np.arange(waits.start, waits.stop)) % window.count
+        slots = self._slots(window)[waits.start : waits.stop]
         offset = self.program.columns["backlog"].offset + workload
         self._model.shift_upper(slots * self.program.columns_per_slot + offset, more_mtok)
 
     def _slots(self, window: Window) -> IntArray:
-        return (window.begin + np.arange(window.count)) % window.count
+        """Return the slot of each interval: a ring, where all are as long as the world's own."""
+        return (self._break_of(window) + np.arange(window.count)) % window.count
+
+    @staticmethod
+    def _break_of(window: Window) -> int:
+        return window.begin % window.count if window.even else 0
 
     def _column_numbers(
         self, window: Window, state: State
     ) -> tuple[FloatArray, FloatArray, FloatArray]:
+        costs, lower, upper = (np.empty(self.program.columns_count) for _ in range(3))
+        beside = window.count * self.program.columns_per_slot
         shape = (window.count, self.program.columns_per_slot)
-        costs, lower, upper = np.empty(shape), np.empty(shape), np.empty(shape)
+        by_slot = [values[:beside].reshape(shape) for values in (costs, lower, upper)]
         slots = self._slots(window)
         for name, rule in self._column_rules.items():
-            span = self.program.columns[name].span
-            numbers = rule(window, state)
-            costs[slots, span] = numbers.costs
-            lower[slots, span] = numbers.lower
-            upper[slots, span] = numbers.upper
-        return costs.ravel(), lower.ravel(), upper.ravel()
+            block, numbers = self.program.columns[name], rule(window, state)
+            parts = (numbers.costs, numbers.lower, numbers.upper)
+            for whole, slotted, part in zip((costs, lower, upper), by_slot, parts, strict=True):
+                if block.whole:
+                    whole[beside:][block.span] = part
+                else:
+                    slotted[slots, block.span] = part
+        return costs, lower, upper
 
     def _row_numbers(self, window: Window, state: State) -> tuple[FloatArray, FloatArray]:
+        lower, upper = (np.empty(self.program.rows_count) for _ in range(2))
+        beside = window.count * self.program.rows_per_slot
         shape = (window.count, self.program.rows_per_slot)
-        lower, upper = np.empty(shape), np.empty(shape)
+        by_slot = [values[:beside].reshape(shape) for values in (lower, upper)]
         slots = self._slots(window)
         for name, rule in self._row_rules.items():
-            span = self.program.rows[name].span
-            lower[slots, span], upper[slots, span] = rule(window, state)
-        return lower.ravel(), upper.ravel()
+            block, parts = self.program.rows[name], rule(window, state)
+            for whole, slotted, part in zip((lower, upper), by_slot, parts, strict=True):
+                if block.whole:
+                    whole[beside:][block.span] = part
+                else:
+                    slotted[slots, block.span] = part
+        return lower, upper
 
     def _in_slots(self, window: Window, moving: Moving) -> FloatArray:
         """Return a link's coefficients for a window, in the order of the slots."""
         values = moving.values(window)
+        if values.shape[0] != window.count:
+            return values  # between two blocks beside the slots
         by_slot = np.empty_like(values)
         by_slot[self._slots(window)] = values
         return by_slot
@@ -198,35 +274,28 @@ class WindowModel:
     def _write(self, link: int, values: FloatArray) -> None:
         """Change the coefficients of a link that differ from the present ones."""
         held = self.program.links[link]
-        for slot, at in zip(*(values != held.values).nonzero(), strict=True):
-            self._model.set_coefficient(
-                int(slot * self.program.rows_per_slot + held.rows[at]),
-                int(slot * self.program.columns_per_slot + held.columns[at]),
-                float(values[slot, at]),
-            )
+        changed = values != held.values
+        if not changed.any():
+            return
+        rows, columns = self.program.places(held)
+        for slot, at in zip(*changed.nonzero(), strict=True):
+            if not (held.lag and slot == self._break):
+                self._model.set_coefficient(
+                    int(rows[slot, at]), int(columns[slot, at]), float(values[slot, at])
+                )
         self.program.revalue(link, values)
-
-    def _chain_links(self) -> list[tuple[int, int, float]]:
-        """Return (row, column, value) within a slot of every coefficient of the slot before."""
-        return [
-            (int(row), int(column), float(value))
-            for link in self.program.links
-            if link.lag
-            for row, column, value in zip(link.rows, link.columns, link.values[0], strict=True)
-        ]
 
     def _move_break(self, slot: int) -> None:
         """Open the ring before `slot` and close it where it was open."""
         if slot == self._break:
             return
         for at, closed in ((self._break, True), (slot, False)):
-            before = (at - 1) % self.program.slots_count
-            for row, column, value in self._chain:
-                self._model.set_coefficient(
-                    at * self.program.rows_per_slot + row,
-                    before * self.program.columns_per_slot + column,
-                    value if closed else 0.0,
-                )
+            for index, rows, columns in self._chain:
+                values = self.program.links[index].values[at] if closed else np.zeros(rows.shape[1])
+                for row, column, value in zip(
+                    rows[at].tolist(), columns[at].tolist(), values.tolist(), strict=True
+                ):
+                    self._model.set_coefficient(row, column, value)
         self._break = slot
 
 

@@ -1,10 +1,11 @@
 """The numbers of one window: what is known, or believed, about each of its intervals."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from tokenergy.dispatch.world import BoolArray, FloatArray, State, World
+from tokenergy.dispatch.world import BoolArray, FloatArray, IntArray, RateKind, State, World
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -14,18 +15,25 @@ class Window:
     Attributes:
         begin: index of the first interval in the world.
         live_count: intervals within the horizon; the rest of the window is switched off.
-        step_h: length of an interval.
+        edges: where each interval begins, and where the last one ends, as indices of the world's
+            own intervals [n + 1]; an interval of the window holds one of them or several.
+        lengths_h: length of each interval [n].
         buy_usd_per_mwh, sell_usd_per_mwh: [S, n].
+        rate_usd_per_mwh: what contracts charge on each MWh imported at the meter, by the part of
+            a token's price that it belongs to, each [S, n].
+        export_usd_per_mwh: what they charge on each MWh exported [S, n].
         pue, import_limit_mw, export_limit_mw: [S, n].
         grid_block_mw, meter_block_mw: block deliveries over the grid, behind the meter [S, n].
         available_mw, floor_mw, take_usd_per_mwh: as-produced contracts [C, n].
         arrivals_mtok: [W, n].
         stored_usd_per_mwh: worth of stored energy at the end of the window [B].
+        known_at: index of the interval whose knowledge the window is made of; None: all is known.
     """
 
     begin: int
     live_count: int
-    step_h: float
+    edges: IntArray
+    lengths_h: FloatArray
     buy_usd_per_mwh: FloatArray
     sell_usd_per_mwh: FloatArray
     pue: FloatArray
@@ -38,6 +46,9 @@ class Window:
     take_usd_per_mwh: FloatArray
     arrivals_mtok: FloatArray
     stored_usd_per_mwh: FloatArray
+    rate_usd_per_mwh: Mapping[RateKind, FloatArray]
+    export_usd_per_mwh: FloatArray
+    known_at: int | None = None
 
     @property
     def count(self) -> int:
@@ -47,6 +58,32 @@ class Window:
     def live(self) -> FloatArray:
         """Return 1 for intervals within the horizon, 0 for the rest [n]."""
         return (np.arange(self.count) < self.live_count).astype(float)
+
+    def live_h(self) -> FloatArray:
+        """Return the length of intervals within the horizon, 0 for the rest [n]."""
+        return self.lengths_h * self.live()
+
+    @property
+    def even(self) -> bool:
+        """Whether every interval is one of the world's: only then can the window be a ring."""
+        return bool(np.all(np.diff(self.edges) == 1))
+
+    @property
+    def live_end(self) -> int:
+        """Index of the world's interval after the last live one."""
+        return int(self.edges[self.live_count])
+
+    def mean(self, values: FloatArray) -> FloatArray:
+        """Return a series of the world [.., T], averaged over each interval [.., n].
+
+        Beyond its end the series' last value stands.
+        """
+        last = values.shape[-1] - 1
+        if self.even:
+            return np.asarray(values[..., np.minimum(self.edges[:-1], last)])
+        span = np.minimum(np.arange(self.edges[0], self.edges[-1]), last)
+        sums = np.add.reduceat(values[..., span], self.edges[:-1] - self.edges[0], axis=-1)
+        return np.asarray(sums / np.diff(self.edges))
 
 
 def work_only(world: World, window: Window) -> BoolArray:
@@ -78,7 +115,8 @@ def true_window(world: World, *, begin: int, count: int) -> Window:
     window = Window(
         begin=begin,
         live_count=live_count,
-        step_h=world.step_h,
+        edges=np.arange(begin, begin + count + 1),
+        lengths_h=np.full(count, world.step_h),
         buy_usd_per_mwh=world.buy_usd_per_mwh(world.spot_usd_per_mwh[:, span]),
         sell_usd_per_mwh=world.sell_usd_per_mwh(world.spot_usd_per_mwh[:, span]),
         pue=world.pue[:, span],
@@ -91,10 +129,60 @@ def true_window(world: World, *, begin: int, count: int) -> Window:
         take_usd_per_mwh=_stack([take.take_usd_per_mwh[span] for take in takes], count),
         arrivals_mtok=world.arrivals_mtok[:, span],
         stored_usd_per_mwh=world.end_value_usd_per_mwh(),
+        rate_usd_per_mwh=meter_rates_usd_per_mwh(world, span, known_at=None),
+        export_usd_per_mwh=_export_usd_per_mwh(world, span),
     )
     if begin + count >= world.last:
         return window
     return replace(window, stored_usd_per_mwh=mean_stored_usd_per_mwh(world, window))
+
+
+def as_known(world: World, window: Window, *, at: int) -> Window:
+    """Return a window without what nobody knows in interval `at`.
+
+    Cuts that are not announced yet have not happened, and rates that depend on what others will
+    do (coincident peaks) are believed. Prices, arrivals and outputs are the forecaster's.
+    """
+    limits_mw = window.import_limit_mw.copy()
+    span = np.minimum(np.arange(window.edges[0], window.edges[-1]), world.last - 1)
+    if any(cut.announced > at for cut in world.cuts):
+        fine_mw = world.import_limit_mw[:, span].copy()
+        for cut in world.cuts:
+            if cut.announced > at:
+                hit = (span >= cut.begin) & (span < cut.end)
+                fine_mw[cut.site, hit] += cut.lost_mw[span[hit] - cut.begin]
+        limits_mw = np.minimum.reduceat(fine_mw, window.edges[:-1] - window.edges[0], axis=1)
+    rates = meter_rates_usd_per_mwh(world, span, known_at=at)
+    starts, counts = window.edges[:-1] - window.edges[0], np.diff(window.edges)
+    return replace(
+        window,
+        import_limit_mw=limits_mw,
+        rate_usd_per_mwh={
+            kind: np.add.reduceat(usd, starts, axis=1) / counts for kind, usd in rates.items()
+        },
+        known_at=at,
+    )
+
+
+def meter_rates_usd_per_mwh(
+    world: World, span: IntArray, *, known_at: int | None
+) -> dict[RateKind, FloatArray]:
+    """Return what contracts charge on each MWh imported, by part of a price, each [S, n]."""
+    kinds: tuple[RateKind, ...] = ("energy", "demand_peak", "cfe")
+    total = {kind: np.zeros((world.sites_count, span.size)) for kind in kinds}
+    for rate in world.rates:
+        usd_per_mwh = rate.import_usd_per_mwh
+        if known_at is not None and rate.believed_usd_per_mwh is not None:
+            usd_per_mwh = rate.believed_usd_per_mwh(known_at)
+        total[rate.kind][rate.site] += usd_per_mwh[span]
+    return total
+
+
+def _export_usd_per_mwh(world: World, span: IntArray) -> FloatArray:
+    total = np.zeros((world.sites_count, span.size))
+    for rate in world.rates:
+        total[rate.site] += rate.export_usd_per_mwh[span]
+    return total
 
 
 def mean_stored_usd_per_mwh(world: World, window: Window) -> FloatArray:
@@ -116,20 +204,17 @@ def backlog_limit_mtok(world: World, window: Window, state: State) -> FloatArray
     Nothing waits past the window's last live interval.
     """
     limits = np.zeros_like(window.arrivals_mtok)
-    count, live = window.count, window.live_count
+    live = window.live_count
+    edges = window.edges - window.edges[0]
     for at, load in enumerate(world.workloads):
         if not load.defer_count:
             continue
         arrived = np.concatenate(([0.0], np.cumsum(window.arrivals_mtok[at])))
-        ends = np.arange(1, count + 1)
-        recent = arrived[ends] - arrived[np.maximum(0, ends - load.defer_count)]
-        carried = state.backlog_mtok[at]
-        later = np.zeros(count)
-        reach = min(count, carried.size)
-        tail = carried[::-1].cumsum()[::-1]
-        later[: max(0, reach - 1)] = tail[1:reach]
-        if carried.size > count:
-            later[count - 1] = tail[count]
+        # Within an interval that holds several of the world's, work arrives evenly.
+        before = np.interp(np.maximum(0, edges[1:] - load.defer_count), edges, arrived)
+        recent = arrived[1:] - before
+        tail = np.append(state.backlog_mtok[at][::-1].cumsum()[::-1], 0.0)
+        later = tail[np.minimum(edges[1:], tail.size - 1)]
         limits[at] = recent + later
         limits[at, live - 1 :] = 0.0
     return limits
@@ -137,7 +222,9 @@ def backlog_limit_mtok(world: World, window: Window, state: State) -> FloatArray
 
 def waiting_intervals(world: World, window: Window, *, at: int, workload: int) -> range:
     """Return the intervals at whose end work that arrives in interval `at` may still wait."""
-    return range(at, min(at + world.workloads[workload].defer_count, window.live_count - 1))
+    waits_until = window.edges[at] + world.workloads[workload].defer_count
+    last = int(np.searchsorted(window.edges, waits_until))
+    return range(at, max(at, min(last, window.live_count - 1)))
 
 
 def _stack(rows: list[FloatArray], count: int) -> FloatArray:

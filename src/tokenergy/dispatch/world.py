@@ -5,16 +5,21 @@ it can reach), C as-produced contracts, B batteries, T intervals from the start 
 to the end of the horizon. Energies are per interval, powers are interval averages.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tokenergy.company.battery import Battery
 from tokenergy.company.company import Company
+from tokenergy.company.contract_state import ContractState
 from tokenergy.company.inputs import Inputs
+
+if TYPE_CHECKING:
+    from tokenergy.dispatch.terms.term import Term
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -55,6 +60,87 @@ class FixedBlock:
     behind_the_meter: bool
     delivery_mw: FloatArray
     strike_usd_per_mwh: FloatArray
+
+
+RateKind = Literal["energy", "demand_peak", "cfe"]
+"""Under which part of a token's price a rate on the meter stands."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class MeterRate:
+    """A charge on each MWh imported at a site's meter, and one on each exported.
+
+    Attributes:
+        contract_id, component: line of the bill.
+        site: index of the site.
+        kind: part of a token's price that it belongs to.
+        import_usd_per_mwh: what an imported MWh pays [T].
+        export_usd_per_mwh: what an exported MWh pays, negative where it earns [T].
+        believed_usd_per_mwh: the import rate as believed from interval `now` on, for rates that
+            nobody knows before (coincident peaks): [T] by `now`; None: it is public.
+    """
+
+    contract_id: str
+    component: str
+    site: int
+    kind: RateKind
+    import_usd_per_mwh: FloatArray
+    export_usd_per_mwh: FloatArray
+    believed_usd_per_mwh: Callable[[int], FloatArray] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Sunk:
+    """A charge that no decision moves, in the interval that it is booked in [T], USD."""
+
+    contract_id: str
+    component: str
+    usd: FloatArray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Generator:
+    """A power plant behind a site's meter.
+
+    Attributes:
+        contract_id: name in the bill.
+        site: index of the site.
+        capacity_mw: most that it gives [T]; 0 out of its term.
+        usd_per_mwh: fuel and other running cost [T].
+        min_load_share: least output while it runs, as a share of capacity.
+        start_usd: cost of a start.
+        permit_h: hours that it may run in a permit year; infinite without a limit.
+        permit_year: index of the permit year of each interval [T].
+    """
+
+    contract_id: str
+    site: int
+    capacity_mw: FloatArray
+    usd_per_mwh: FloatArray
+    min_load_share: float
+    start_usd: float
+    permit_h: float
+    permit_year: IntArray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Cut:
+    """Megawatts of a connection that an event takes away, in `[begin, end)`.
+
+    Attributes:
+        name: what happened, e.g. a non-firm curtailment or a tripped feed.
+        site: index of the site.
+        begin, end: indices of intervals.
+        announced: index of the interval from which on it is known.
+        lost_mw: what `import_limit_mw` would be higher by without it [end - begin].
+    """
+
+    name: str
+    site: int
+    begin: int
+    end: int
+    announced: int
+    lost_mw: FloatArray
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,6 +245,13 @@ class World:
         arrivals_mtok: [W, T].
         floor_share: quality floor by tier, in the order of the company's tiers.
         unreachable: why a workload cannot use a deployment: (workload, deployment, reason).
+        rates: what contracts charge on each MWh at a meter.
+        sunk: what contracts charge whatever is decided.
+        terms: what contracts add to the program beside rates: peaks, tiers, targets, responses.
+        generators: power plants on site.
+        cuts: events that take megawatts away: `import_limit_mw` has them, and nobody knows of
+            one before it is announced.
+        before: what each contract's past left when the horizon began.
     """
 
     company: Company
@@ -188,6 +281,12 @@ class World:
     routes: tuple[Route, ...]
     workloads: tuple[WorkloadSpec, ...]
     unreachable: tuple[tuple[str, str, str], ...] = ()
+    rates: tuple[MeterRate, ...] = ()
+    sunk: tuple[Sunk, ...] = ()
+    terms: tuple["Term", ...] = ()
+    generators: tuple[Generator, ...] = ()
+    cuts: tuple[Cut, ...] = ()
+    before: Mapping[str, ContractState] = field(default_factory=dict)
 
     @property
     def sites_count(self) -> int:
@@ -258,11 +357,14 @@ class State:
         awake: awake replicas by deployment [D].
         energy_mwh: stored energy by battery [B].
         backlog_mtok: waiting work [W, Q]: column i is due by the end of the i-th interval ahead.
+        contracts: what each contract's past leaves, by its id (an item of a tariff: see
+            `company/settle`).
     """
 
     awake: FloatArray
     energy_mwh: FloatArray
     backlog_mtok: FloatArray
+    contracts: Mapping[str, ContractState] = field(default_factory=dict)
 
     @classmethod
     def initial(cls, world: World) -> "State":
@@ -272,6 +374,7 @@ class State:
             awake=np.zeros(len(world.deployments)),
             energy_mwh=np.array([b.initial_share * b.capacity_mwh for b in world.batteries]),
             backlog_mtok=np.zeros((len(world.workloads), max(1, waits))),
+            contracts=world.before,
         )
 
 
@@ -285,6 +388,7 @@ class Action:
         awake: awake replicas by deployment [D].
         take_mw: taken from as-produced contracts [C].
         charge_mw, discharge_mw: by battery [B].
+        generate_mw: of generators on site [U]; None where none runs.
         source: the policy that decided (a fallback names itself).
         asked_usd_per_mtok: what one Mtok more of each workload costs, as the policy sees it [W];
             None where it prices nothing.
@@ -301,3 +405,4 @@ class Action:
     source: str
     asked_usd_per_mtok: FloatArray | None = None
     mw_rent_usd_per_mwh: FloatArray | None = None
+    generate_mw: FloatArray | None = None

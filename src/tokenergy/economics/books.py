@@ -225,7 +225,7 @@ class BookKeeper:
         grown = per_year * size.capacity_ratio  # the program is the company over its size
         served = np.maximum(0.0, optimum.value("serve")).sum(axis=0)
         refused = np.maximum(0.0, optimum.value("refused")).sum(axis=0)
-        awake_h = np.maximum(0.0, optimum.value("awake")).sum(axis=0) * window.step_h
+        awake_h = window.lengths_h @ np.maximum(0.0, optimum.value("awake"))
         own = [d for d in world.deployments if not d.external]
         lease = np.array([d.gpus_count * world.fleets[d.fleet].lease_usd_per_gpu_hour for d in own])
         wear = np.array([b.cycle_usd_per_mwh_discharged for b in world.batteries])

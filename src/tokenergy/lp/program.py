@@ -3,7 +3,9 @@
 A program has `slots_count` slots, one per interval. Every slot holds the same columns and the
 same rows, so column `i` of block `b` in slot `k` is number `k * columns_per_slot + b.offset + i`.
 A coefficient may link a row to a column of the slot before (`lag=1`); slots form a ring, and
-the link across the ring's break is left out.
+the link across the ring's break is left out. Beside the slots stand whole blocks, whose columns
+and rows are about all slots at once (a month's peak, a year's energy); they come after the last
+slot, column `i` of whole block `b` being number `slots_count * columns_per_slot + b.offset + i`.
 """
 
 from dataclasses import dataclass, replace
@@ -17,11 +19,12 @@ IntArray = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Block:
-    """A run of like columns (or rows) inside every slot."""
+    """A run of like columns (or rows): inside every slot, or once, beside all slots (`whole`)."""
 
     name: str
     offset: int
     size: int
+    whole: bool = False
 
     @property
     def span(self) -> slice:
@@ -34,11 +37,14 @@ class Link:
     """Coefficients of one family: one for each pair of `rows` and `columns`, in every slot.
 
     Attributes:
-        rows, columns: positions within a slot, same length m.
-        values: coefficients [slots, m].
+        row, column: the blocks that are linked.
+        rows, columns: positions within a slot (or beside the slots), same length m.
+        values: coefficients [slots, m]; [1, m] between two whole blocks.
         lag: 0 for columns of the same slot, 1 for those of the slot before.
     """
 
+    row: Block
+    column: Block
     rows: IntArray
     columns: IntArray
     values: FloatArray
@@ -69,24 +75,44 @@ class Program:
     @property
     def columns_per_slot(self) -> int:
         """Columns of one slot."""
-        return sum(block.size for block in self.columns.values())
+        return _size(self.columns, whole=False)
 
     @property
     def rows_per_slot(self) -> int:
         """Rows of one slot."""
-        return sum(block.size for block in self.rows.values())
+        return _size(self.rows, whole=False)
 
-    def add_columns(self, name: str, size: int) -> Block:
-        """Add a block of columns to every slot."""
-        block = Block(name=name, offset=self.columns_per_slot, size=size)
-        self.columns[name] = block
-        return block
+    @property
+    def columns_count(self) -> int:
+        """All columns, those beside the slots included."""
+        return self.slots_count * self.columns_per_slot + _size(self.columns, whole=True)
 
-    def add_rows(self, name: str, size: int) -> Block:
-        """Add a block of rows to every slot."""
-        block = Block(name=name, offset=self.rows_per_slot, size=size)
-        self.rows[name] = block
-        return block
+    @property
+    def rows_count(self) -> int:
+        """All rows, those beside the slots included."""
+        return self.slots_count * self.rows_per_slot + _size(self.rows, whole=True)
+
+    def add_columns(self, name: str, size: int, *, whole: bool = False) -> Block:
+        """Add a block of columns to every slot, or once beside them."""
+        offset = _size(self.columns, whole=whole)
+        self.columns[name] = Block(name=name, offset=offset, size=size, whole=whole)
+        return self.columns[name]
+
+    def add_rows(self, name: str, size: int, *, whole: bool = False) -> Block:
+        """Add a block of rows to every slot, or once beside them."""
+        offset = _size(self.rows, whole=whole)
+        self.rows[name] = Block(name=name, offset=offset, size=size, whole=whole)
+        return self.rows[name]
+
+    def column_number(self, block: Block, slot: int, at: int) -> int:
+        """Return the number of a column; of a whole block the slot says nothing."""
+        slot = self.slots_count if block.whole else slot
+        return slot * self.columns_per_slot + block.offset + at
+
+    def row_number(self, block: Block, slot: int, at: int) -> int:
+        """Return the number of a row; of a whole block the slot says nothing."""
+        slot = self.slots_count if block.whole else slot
+        return slot * self.rows_per_slot + block.offset + at
 
     def link(
         self,
@@ -100,10 +126,13 @@ class Program:
     ) -> int | None:
         """Put coefficients at (row block, column block), in every slot.
 
+        A slot's columns may be summed by a row beside the slots, and a column beside the slots
+        may stand in a row of every slot.
+
         Args:
             row: name of the block of rows.
             column: name of the block of columns.
-            values: scalar, [m] or [slots, m].
+            values: scalar, [m] or [slots, m]; between two whole blocks scalar, [m] or [1, m].
             row_at: positions within the row block [m]; None: one after another.
             column_at: positions within the column block [m]; None: one after another.
             lag: 1 to take the columns of the slot before.
@@ -120,12 +149,14 @@ class Program:
         )
         if rows.size == 0 or columns.size == 0:
             return None
-        spread = np.broadcast_to(np.asarray(values, float), (self.slots_count, rows.size))
+        times = 1 if row_block.whole and column_block.whole else self.slots_count
         self.links.append(
             Link(
+                row=row_block,
+                column=column_block,
                 rows=rows + row_block.offset,
                 columns=columns + column_block.offset,
-                values=spread,
+                values=np.broadcast_to(np.asarray(values, float), (times, rows.size)),
                 lag=lag,
             )
         )
@@ -135,20 +166,27 @@ class Program:
         """Give a link other coefficients [slots, m]."""
         self.links[link] = replace(self.links[link], values=values)
 
+    def places(self, link: Link) -> tuple[IntArray, IntArray]:
+        """Return row and column numbers of a link's coefficients, shaped as its values."""
+        slots = np.arange(link.values.shape[0])[:, None]
+        own = (slots - link.lag) % self.slots_count
+        row_slots = np.full_like(slots, self.slots_count) if link.row.whole else slots
+        column_slots = np.full_like(slots, self.slots_count) if link.column.whole else own
+        rows = row_slots * self.rows_per_slot + link.rows[None, :]
+        return rows, column_slots * self.columns_per_slot + link.columns[None, :]
+
     def matrix(self, *, break_slot: int = 0) -> Matrix:
         """Lay the links out as one sparse matrix, the ring broken before `break_slot`.
 
         Links across the break keep their place with a value of 0, so that the break can move.
         """
-        slots = np.arange(self.slots_count)[:, None]
         parts: list[tuple[IntArray, IntArray, FloatArray]] = []
         for link in self.links:
-            column_slots, values = slots, link.values
+            values = link.values
             if link.lag:
-                column_slots = (slots - 1) % self.slots_count
+                slots = np.arange(self.slots_count)[:, None]
                 values = np.where(slots == break_slot, 0.0, values)
-            rows = slots * self.rows_per_slot + link.rows[None, :]
-            columns = column_slots * self.columns_per_slot + link.columns[None, :]
+            rows, columns = self.places(link)
             parts.append((rows.ravel(), columns.ravel(), values.ravel()))
         rows_all = np.concatenate([part[0] for part in parts])
         columns_all = np.concatenate([part[1] for part in parts])
@@ -158,9 +196,13 @@ class Program:
             rows_all[order],
             columns_all[order],
             values_all[order],
-            rows_count=self.slots_count * self.rows_per_slot,
-            columns_count=self.slots_count * self.columns_per_slot,
+            rows_count=self.rows_count,
+            columns_count=self.columns_count,
         )
+
+
+def _size(blocks: dict[str, Block], *, whole: bool) -> int:
+    return sum(block.size for block in blocks.values() if block.whole == whole)
 
 
 def _merged(

@@ -1,6 +1,6 @@
 """A program as text that people can read: one line for each row and each column."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import isinf
 
 from tokenergy.lp.program import Block, FloatArray, Program
@@ -41,7 +41,7 @@ def row_lines(
     lines = []
     row_names = _names(program.rows, program.slots_count, labels or {})
     for block in blocks if blocks is not None else tuple(program.rows):
-        for row in _numbers(program.rows[block], program.slots_count, program.rows_per_slot):
+        for row in _numbers(program.rows[block], program.slots_count, program.row_number):
             left = " ".join(terms.get(row, ["0"]))
             bounded = _bounded(left, (float(lower.flat[row]), float(upper.flat[row])))
             lines.append(f"{row_names[row]}: {bounded}")
@@ -63,27 +63,28 @@ def column_lines(
         f"cost {costs.flat[at]:g}: "
         + _bounded(names[at], (float(lower.flat[at]), float(upper.flat[at])))
         for block in (blocks if blocks is not None else tuple(program.columns))
-        for at in _numbers(program.columns[block], program.slots_count, program.columns_per_slot)
+        for at in _numbers(program.columns[block], program.slots_count, program.column_number)
     ]
 
 
-def _numbers(block: Block, slots_count: int, per_slot_count: int) -> list[int]:
-    """Return the numbers of a block's members, slot by slot."""
-    return [
-        slot * per_slot_count + block.offset + at
-        for slot in range(slots_count)
-        for at in range(block.size)
-    ]
+def _numbers(block: Block, slots_count: int, number: Callable[[Block, int, int], int]) -> list[int]:
+    """Return the numbers of a block's members, slot by slot; of a whole block once."""
+    slots = range(1 if block.whole else slots_count)
+    return [number(block, slot, at) for slot in slots for at in range(block.size)]
 
 
 def _names(blocks: Mapping[str, Block], slots_count: int, labels: Labels) -> list[str]:
     """Return the names of all rows or columns in the order of their numbers."""
-    in_slot = [
-        f"{block.name}[{labels[block.name][at] if block.name in labels else at}]"
-        for block in blocks.values()
-        for at in range(block.size)
-    ]
-    return [f"{name}@{slot}" for slot in range(slots_count) for name in in_slot]
+    in_slot, beside = (
+        [
+            f"{block.name}[{labels[block.name][at] if block.name in labels else at}]"
+            for block in blocks.values()
+            if block.whole == whole
+            for at in range(block.size)
+        ]
+        for whole in (False, True)
+    )
+    return [f"{name}@{slot}" for slot in range(slots_count) for name in in_slot] + beside
 
 
 def _bounded(left: str, bounds: tuple[float, float]) -> str:

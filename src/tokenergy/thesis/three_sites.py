@@ -303,7 +303,7 @@ def _requests_per_s(prices: HourlyPrices, *, seed: int) -> dict[str, FloatArray]
 
 def bound_hours(optimum: Optimum, place: int) -> BoolArray:
     """Return in which hours a site draws all that its limit allows [n]."""
-    limit_mwh = optimum.window.import_limit_mw[place] * optimum.window.step_h
+    limit_mwh = (optimum.window.import_limit_mw * optimum.window.lengths_h)[place]
     drawn_mwh = optimum.value("meter_import")[:, place]
     return np.asarray(drawn_mwh >= (1.0 - AT_LIMIT_SHARE) * limit_mwh)
 

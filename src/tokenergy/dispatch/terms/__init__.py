@@ -1,0 +1,1 @@
+"""What contracts and tariffs add to the program, one file for each kind of term."""
