@@ -147,7 +147,7 @@ def _meter_import(window: Window, state: State) -> ColumnNumbers:
     Its reduced cost is the MW rent.
     """
     limit = (window.import_limit_mw * window.live_h()).T
-    costs = np.sum(list(window.rate_usd_per_mwh.values()), axis=0).T
+    costs = window.rate_usd_per_mwh.sum(axis=0).T
     return ColumnNumbers(costs=costs, lower=np.zeros_like(limit), upper=limit)
 
 

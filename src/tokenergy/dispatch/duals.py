@@ -21,7 +21,7 @@ from tokenergy.company.marginal import MarginalCost
 from tokenergy.dispatch.columns import own_deployments, quality_loss_usd_per_mtok
 from tokenergy.dispatch.solve import Optimum, WindowModel
 from tokenergy.dispatch.window import Window, waiting_intervals
-from tokenergy.dispatch.world import FloatArray, State, World
+from tokenergy.dispatch.world import RATE_KINDS, FloatArray, State, World
 from tokenergy.errors import SolverFailure
 
 FIRST_STEP_SHARE = 1e-3
@@ -166,8 +166,8 @@ class PartsOfPrice:
         """
         rates = optimum.window.rate_usd_per_mwh
         imports = optimum.value("meter_import", interval) > 0.0
-        peak = rates["demand_peak"][:, interval] * imports
-        clean = rates["cfe"][:, interval] * imports
+        peak = rates[RATE_KINDS.index("demand_peak"), :, interval] * imports
+        clean = rates[RATE_KINDS.index("cfe"), :, interval] * imports
         peak = peak + optimum.rent_usd_per_mwh("demand_peak", interval, "meter_import")
         clean = clean + optimum.rent_usd_per_mwh("cfe", interval, "meter_import")
         return peak, clean, optimum.rent_usd_per_mwh("cfe", interval, "it")

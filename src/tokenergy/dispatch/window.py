@@ -1,11 +1,10 @@
 """The numbers of one window: what is known, or believed, about each of its intervals."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from tokenergy.dispatch.world import BoolArray, FloatArray, IntArray, RateKind, State, World
+from tokenergy.dispatch.world import RATE_KINDS, BoolArray, FloatArray, IntArray, State, World
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -20,7 +19,7 @@ class Window:
         lengths_h: length of each interval [n].
         buy_usd_per_mwh, sell_usd_per_mwh: [S, n].
         rate_usd_per_mwh: what contracts charge on each MWh imported at the meter, by the part of
-            a token's price that it belongs to, each [S, n].
+            a token's price that it belongs to [K, S, n], in the order of `RATE_KINDS`.
         export_usd_per_mwh: what they charge on each MWh exported [S, n].
         pue, import_limit_mw, export_limit_mw: [S, n].
         grid_block_mw, meter_block_mw: block deliveries over the grid, behind the meter [S, n].
@@ -46,7 +45,7 @@ class Window:
     take_usd_per_mwh: FloatArray
     arrivals_mtok: FloatArray
     stored_usd_per_mwh: FloatArray
-    rate_usd_per_mwh: Mapping[RateKind, FloatArray]
+    rate_usd_per_mwh: FloatArray
     export_usd_per_mwh: FloatArray
     known_at: int | None = None
 
@@ -157,24 +156,19 @@ def as_known(world: World, window: Window, *, at: int) -> Window:
     return replace(
         window,
         import_limit_mw=limits_mw,
-        rate_usd_per_mwh={
-            kind: np.add.reduceat(usd, starts, axis=1) / counts for kind, usd in rates.items()
-        },
+        rate_usd_per_mwh=np.add.reduceat(rates, starts, axis=2) / counts,
         known_at=at,
     )
 
 
-def meter_rates_usd_per_mwh(
-    world: World, span: IntArray, *, known_at: int | None
-) -> dict[RateKind, FloatArray]:
-    """Return what contracts charge on each MWh imported, by part of a price, each [S, n]."""
-    kinds: tuple[RateKind, ...] = ("energy", "demand_peak", "cfe")
-    total = {kind: np.zeros((world.sites_count, span.size)) for kind in kinds}
+def meter_rates_usd_per_mwh(world: World, span: IntArray, *, known_at: int | None) -> FloatArray:
+    """Return what contracts charge on each MWh imported, by part of a price [K, S, n]."""
+    total = np.zeros((len(RATE_KINDS), world.sites_count, span.size))
     for rate in world.rates:
         usd_per_mwh = rate.import_usd_per_mwh
         if known_at is not None and rate.believed_usd_per_mwh is not None:
             usd_per_mwh = rate.believed_usd_per_mwh(known_at)
-        total[rate.kind][rate.site] += usd_per_mwh[span]
+        total[RATE_KINDS.index(rate.kind), rate.site] += usd_per_mwh[span]
     return total
 
 

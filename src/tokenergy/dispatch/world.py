@@ -8,7 +8,7 @@ to the end of the horizon. Energies are per interval, powers are interval averag
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,6 +64,7 @@ class FixedBlock:
 
 RateKind = Literal["energy", "demand_peak", "cfe"]
 """Under which part of a token's price a rate on the meter stands."""
+RATE_KINDS: Final[tuple[RateKind, ...]] = ("energy", "demand_peak", "cfe")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
