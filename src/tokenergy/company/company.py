@@ -3,14 +3,17 @@
 from pydantic import Field
 
 from tokenergy.company.battery import Battery
+from tokenergy.company.carbon import CarbonPrice
 from tokenergy.company.contract import Contract
 from tokenergy.company.fleet import ExternalApi, Fleet, Model
 from tokenergy.company.growth import Growth
 from tokenergy.company.horizon import Horizon
 from tokenergy.company.noun import Name, Noun, Positive, Share
 from tokenergy.company.observe import Observe
+from tokenergy.company.outage import Outage
 from tokenergy.company.restraint import Restraint
 from tokenergy.company.site import Network, Region, Site
+from tokenergy.company.tariff import Tariff
 from tokenergy.company.tier import Tier, Workload
 
 
@@ -40,6 +43,8 @@ class Company(Noun):
     regions: tuple[Region, ...] = Field(min_length=1)
     sites: tuple[Site, ...] = Field(min_length=1)
     contracts: tuple[Contract, ...] = Field(min_length=1)
+    tariffs: tuple[Tariff, ...] = ()
+    """What grid companies charge at the meters, beside the contracts."""
     batteries: tuple[Battery, ...] = ()
     fleets: tuple[Fleet, ...] = Field(min_length=1)
     external_apis: tuple[ExternalApi, ...] = ()
@@ -54,5 +59,9 @@ class Company(Noun):
     """Published figures of others to show beside our own, by name; never used as defaults."""
     observe: Observe | None = None
     """Engines to watch and live prices; null: only what the command line names is watched."""
+    carbon_price: CarbonPrice | None = None
+    """The company's own price of carbon; null: carbon is counted and moves nothing."""
+    outages: tuple[Outage, ...] = ()
+    """What breaks in a simulation."""
     history_days: Positive = 28.0
     """Days of series before the horizon that policies learn from; at least 7."""

@@ -1,7 +1,7 @@
 """The series that a company file names, read and laid on one grid of time."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import numpy as np
@@ -36,6 +36,8 @@ class Inputs:
         lengths: mean tokens by workload (language models only).
         synthetic: names of the series that come from the synthetic feed.
         sources: where each series comes from, by its path in the company file.
+        series: every other series, by `<owner>.<field>`: the owner is a contract's id, a site's
+            name, or `<tariff>.<item>`; numbers in the file are spread over time.
     """
 
     start: datetime
@@ -48,3 +50,4 @@ class Inputs:
     lengths: Mapping[str, Lengths]
     synthetic: tuple[str, ...]
     sources: Mapping[str, str]
+    series: Mapping[str, FloatArray] = field(default_factory=dict)

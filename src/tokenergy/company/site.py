@@ -6,6 +6,8 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AfterValidator, Field, model_validator
 
+from tokenergy.company.carbon import SiteCarbon
+from tokenergy.company.connection import ImportSteps, NonFirm
 from tokenergy.company.noun import (
     LatitudeDeg,
     LongitudeDeg,
@@ -68,6 +70,14 @@ class Site(Noun):
     """One figure, or points by outdoor temperature: linear between, flat outside."""
     outdoor_c: SeriesSource | None = None
     """Outdoor temperature in degrees Celsius; needed when `pue` is a list of points."""
+    non_firm: NonFirm | None = None
+    """Part of the import limit that the grid may take back; null: all of it is firm."""
+    import_price: ImportSteps | None = None
+    """What bought power costs more as the site draws more; null: a price-taker."""
+    carbon: SiteCarbon | None = None
+    """What a MWh from the grid emits here; null: the site has no carbon ledger."""
+    zone_load_mw: Positive | None = None
+    """Mean load of the price zone: a site that is a large part of it moves its price."""
     fixed_load_mw: NonNegative = 0.0
     """IT load that no dispatch moves (storage, network, control), before PUE."""
     energised_on: date | None = None

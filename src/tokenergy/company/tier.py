@@ -34,6 +34,8 @@ class Tier(Noun):
     """Least mean quality that the tier promises."""
     must_serve: bool = False
     """Whether refused work is a Finding and not a choice."""
+    survives: Literal["any_one_site"] | None = None
+    """Whether its work has to stay servable with any one site dark; null: no such promise."""
     price_usd_per_mtok: NonNegative | None = None
     """What the user pays per Mtok of output; exactly one price is stated, 0 for free."""
     price_usd_per_request: NonNegative | None = None

@@ -1,7 +1,7 @@
 """The bill of a run: every contract settled on what was metered."""
 
 from tokenergy.company.company import Company
-from tokenergy.company.contract import Block, PpaAsProduced, Spot
+from tokenergy.company.contract import Contract, PpaAsProduced, Spot
 from tokenergy.company.inputs import Inputs
 from tokenergy.company.settle import MeterSeries, SettlementLine, settle
 from tokenergy.dispatch.world import World
@@ -43,7 +43,7 @@ def settle_run(world: World, run: Run) -> tuple[SettlementLine, ...]:
 def _metered(
     world: World,
     run: Run,
-    contract: Spot | Block | PpaAsProduced,
+    contract: Contract,
     site: int,
     taken: dict[str, int],
     span: slice,
@@ -60,5 +60,5 @@ def _metered(
                 "taken_mwh": run.take_mwh[taken[contract.id]].tolist(),
                 "profile_share": world.inputs.profile_share[contract.id][span].tolist(),
             }
-        case Block():
+        case _:
             return {}
