@@ -201,13 +201,18 @@ def contracted() -> Case:
 
 
 def ten_sites(hours: int) -> World:
-    """Make ten sites with a battery of 25 MW / 100 MWh each; 30 % of the work may wait a day.
+    """Make ten sites: the company of most benchmarks."""
+    return many_sites(hours, sites_count=10)
+
+
+def many_sites(hours: int, *, sites_count: int) -> World:
+    """Make sites with a battery of 25 MW / 100 MWh each; 30 % of the work may wait a day.
 
     A site holds 20,000 GPUs in replicas of 8 (4 kW awake, 10 kW at full rate) behind 40 MW.
-    Six markets publish the next day at 13:00; four are real-time only. 28 days of history.
+    Of ten markets six publish the next day at 13:00; four are real-time only. 28 days of history.
     """
-    sites, total = range(10), HISTORY_H + hours
-    asked_mtok = 260_000.0
+    sites, total = range(sites_count), HISTORY_H + hours
+    asked_mtok = 26_000.0 * sites_count
     made = world(
         [_market(total, site) for site in sites],
         [
@@ -230,7 +235,8 @@ def ten_sites(hours: int) -> World:
         import_limit=40.0,
         export_limit=20.0,
         pue=[
-            _series(total, mean=1.15 + 0.02 * s, day=0.04, noise=0.02, seed=300 + s) for s in sites
+            _series(total, mean=1.15 + 0.02 * (s % 10), day=0.04, noise=0.02, seed=300 + s)
+            for s in sites
         ],
         fixed=1.0,
         history=HISTORY_H,
@@ -238,7 +244,7 @@ def ten_sites(hours: int) -> World:
     )
     now = np.arange(total)
     ahead = (now // DAY_H + 1 + (now % DAY_H >= 13)) * DAY_H
-    published = np.array([np.minimum(ahead, total) if s < 6 else now for s in sites])
+    published = np.array([np.minimum(ahead, total) if s % 10 < 6 else now for s in sites])
     return replace(made, published_until=published)
 
 
@@ -319,7 +325,7 @@ def _series(
 def _market(total: int, site: int) -> FloatArray:
     """Return a market's prices: two peaks a day, weather of days, sun at noon, rare spikes."""
     throw, weather = random.Random(100 + site), 0.0
-    prices = []
+    site, prices = site % 10, []
     for at in range(total):
         weather = 0.97 * weather + 3.0 * (throw.random() - 0.5)
         hour = (at + 2 * site) % DAY_H

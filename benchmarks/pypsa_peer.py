@@ -293,15 +293,22 @@ def add_route(net: pypsa.Network, route: Case, case: Case) -> None:
     )
 
 
-def add_rows(net: pypsa.Network, model: Any, case: Case) -> None:
-    """Add starts, either charge or discharge, and quality floors."""
+def add_rows(
+    net: pypsa.Network, model: Any, case: Case, awake_count: list[float] | None = None
+) -> None:
+    """Add starts, either charge or discharge, and quality floors.
+
+    `awake_count` says how many replicas of each deployment with a fleet were awake before; None:
+    as the case says.
+    """
     flow = model.variables["Link-p"]
-    for deployment in (d for d in case["deployments"] if d["fleet"] is not None):
+    own = [d for d in case["deployments"] if d["fleet"] is not None]
+    for at, deployment in enumerate(own):
         name, gpus = deployment["name"], deployment["gpus_count"]
         awake = flow.sel(name=f"awake {name}", drop=True)
         start = flow.sel(name=f"start {name}", drop=True)
-        before = np.zeros(case["count"])
-        before[0] = deployment["awake_count"]
+        before = np.zeros(start.sizes["snapshot"])
+        before[0] = deployment["awake_count"] if awake_count is None else awake_count[at]
         rise = 1.0 / gpus * (awake - awake.shift(snapshot=1).fillna(0)) - start
         model.add_constraints(rise <= xarray.DataArray(before, start.coords), name=f"rise {name}")
     for battery in case["batteries"]:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         Imported,
         Observation,
         OpenCompany,
+        Settled,
         Simulation,
         TableMapping,
         Thesis,
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
         price,
         report,
         schema,
+        settle,
         simulate,
         thesis,
     )
@@ -65,6 +67,7 @@ __all__ = [
     "Imported",
     "Observation",
     "OpenCompany",
+    "Settled",
     "Simulation",
     "TableMapping",
     "Thesis",
@@ -83,6 +86,7 @@ __all__ = [
     "price",
     "report",
     "schema",
+    "settle",
     "simulate",
     "thesis",
 ]

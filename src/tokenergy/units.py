@@ -10,6 +10,7 @@ W_PER_KW: Final = 1e3
 W_PER_MW: Final = 1e6
 KW_PER_MW: Final = 1e3
 KWH_PER_MWH: Final = 1e3
+KG_PER_T: Final = 1e3
 TOKENS_PER_MTOK: Final = 1e6
 BYTES_PER_GB: Final = 1e9
 H_PER_YEAR: Final = 8760.0
@@ -70,6 +71,9 @@ SUFFIXES: Final = frozenset(
         "items_per_request",
         "s_per_item",
         "usd_per_mwh_discharged",
+        "usd_per_kw_year",
+        "usd_per_mw_day",
+        "usd_per_t",
         # work
         "mtok",
         "mtok_per_h",
@@ -91,6 +95,9 @@ SUFFIXES: Final = frozenset(
         "deg",
         "km",
         "c",
+        "kg",
+        "kg_per_mwh",
+        "kg_per_mmbtu",
         "gb",
         "gb_per_s",
         "bytes",

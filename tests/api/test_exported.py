@@ -20,6 +20,7 @@ EXPORTED = [
     "Imported",
     "Observation",
     "OpenCompany",
+    "Settled",
     "Simulation",
     "TableMapping",
     "Thesis",
@@ -38,6 +39,7 @@ EXPORTED = [
     "price",
     "report",
     "schema",
+    "settle",
     "simulate",
     "thesis",
 ]

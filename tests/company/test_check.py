@@ -205,12 +205,12 @@ CASES: list[tuple[str, str, str, list[Callable[[Tree], None]]]] = [
     ("HISTORY_DAYS", "history_days", "error", [put("history_days", 3)]),
     ("HISTORY_DAYS", "history_days", "error", [put("history_days", 10.01)]),
     ("CONTRACT_OUTSIDE_HORIZON", "contracts[1].end", "error",
-     [put("contracts.+", {**PPA, "end": "2026-03-02"})]),
+     [put("contracts.+", {**PPA, "end": "2026-03-01"})]),
     ("CONTRACT_OUTSIDE_HORIZON", "contracts[1].start", "error",
      [put("contracts.+", {**BLOCK, "start": "2026-03-09"})]),
-    ("CONTRACT_EXPIRED_IN_HORIZON", "contracts[1].end", "warning",
+    ("CONTRACT_EXPIRED_IN_HORIZON", "contracts[1].end", "error",
      [put("contracts.+", {**PPA, "end": "2026-03-08"})]),
-    ("CONTRACT_EXPIRED_IN_HORIZON", "contracts[1].start", "warning",
+    ("CONTRACT_BEGINS_IN_HORIZON", "contracts[1].start", "warning",
      [put("contracts.+", {**PPA, "start": "2026-03-03"})]),
     ("CONTRACT_EXPIRED_IN_HORIZON", "contracts[0].end", "error",
      [put("contracts.0.end", "2026-03-08")]),
@@ -220,7 +220,7 @@ CASES: list[tuple[str, str, str, list[Callable[[Tree], None]]]] = [
     ("IMPORT_BELOW_FIXED_LOAD", "sites[0].import_limit_mw", "error",
      [put("sites.0.fixed_load_mw", 9)]),
     ("SPOT_MISSING", "sites[0]", "error", [put("contracts.0", BLOCK)]),
-    ("SPOT_REPEATED", "contracts[1]", "error",
+    ("DOUBLE_RESIDUAL", "contracts[1]", "error",
      [put("contracts.+", {"kind": "spot", "id": "again", "site": "virginia"})]),
     ("CURRENCY_MIXED", "contracts[0].currency", "error", [put("contracts.0.currency", "EUR")]),
     ("BEHIND_METER_OVERSUPPLY", "sites[0].export_limit_mw", "warning",
@@ -356,7 +356,10 @@ def test_what_must_be_taken_behind_the_meter() -> None:
 
 
 def test_a_term_that_covers_the_horizon_exactly_is_clean() -> None:
-    exact = {**PPA, "start": "2026-03-02", "end": "2026-03-09"}
+    """The horizon is seven days of UTC, which New York's midnights leave over by five hours."""
+    exact = {**PPA, "start": "2026-03-01", "end": "2026-03-09"}
+    assert check(put("contracts.+", {**exact, "end": "2026-03-08"}))
+    assert check(put("contracts.+", {**exact, "start": "2026-03-02"}))
     assert check(put("contracts.+", exact)) == ()
 
 

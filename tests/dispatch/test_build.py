@@ -76,10 +76,10 @@ def test_limits_and_fixed_load_are_the_files():
 
 
 def test_a_connection_delivers_from_its_first_day():
-    """Energised on 3 March: nothing on the 2nd, 50 MW from midnight."""
+    """Energised on 3 March: nothing on the 2nd, 50 MW from midnight in Chicago, 6 UTC."""
     made = built(sites=[site_dict(energised_on="2026-03-03")])
-    assert not made.import_limit_mw[0, :24].any()
-    assert set(made.import_limit_mw[0, 24:]) == {50.0}
+    assert not made.import_limit_mw[0, :30].any()
+    assert set(made.import_limit_mw[0, 30:]) == {50.0}
 
 
 @pytest.mark.parametrize(
@@ -169,22 +169,22 @@ def test_delivery_says_which_balance():
 
 
 def test_nothing_is_delivered_or_owed_outside_the_term():
-    """From 2 March, until (not including) 3 March, deemed: 24 h of the second day."""
+    """From 2 March, until (not including) 3 March in Chicago, deemed: 24 h from 6 UTC on."""
     contract = ppa(start="2026-03-02", end="2026-03-03", deemed_generation=True)
     made = built(history=24, contracts=[SPOT, contract])
     inside = np.zeros(72, dtype=bool)
-    inside[24:48] = True
+    inside[30:54] = True
     assert np.array_equal(made.takes[0].available_mw > 0, inside)
     assert np.array_equal(made.takes[0].sunk_usd_per_h > 0, inside)
 
 
 def test_the_escalator_raises_the_strike_once_a_full_contract_year():
-    """2 % a year from 1 June 2024: 1.02 x 30 on 31 May 2026, 1.02^2 x 30 from 1 June."""
+    """2 % a year from 1 June 2024: 1.02 x 30 on 31 May 2026, 1.02^2 x 30 from 1 June, 5 UTC."""
     contract = ppa(start="2024-06-01", escalator_share_per_year=0.02)
     made = built(horizon=horizon("2026-05-31T00:00:00Z", days=2.0), contracts=[SPOT, contract])
     strike = made.takes[0].take_usd_per_mwh
-    assert strike[:24] == pytest.approx(np.full(24, 30.0 * 1.02))
-    assert strike[24:] == pytest.approx(np.full(24, 30.0 * 1.02**2))
+    assert strike[:29] == pytest.approx(np.full(29, 30.0 * 1.02))
+    assert strike[29:] == pytest.approx(np.full(19, 30.0 * 1.02**2))
 
 
 # ---- blocks ------------------------------------------------------------------------------
@@ -253,10 +253,11 @@ def test_weekdays_are_those_of_the_market():
 
 
 def test_a_block_has_a_term_and_an_escalator():
+    """Until 4 March, 6 UTC; 10 % more from 3 March, 6 UTC."""
     contract = block_dict(start="2025-03-03", end="2026-03-04", escalator_share_per_year=0.1)
     made = built(horizon=horizon("2026-03-02T00:00:00Z", days=3.0), contracts=[SPOT, contract])
-    assert made.blocks[0].delivery_mw.tolist() == [4.0] * 48 + [0.0] * 24
-    assert made.blocks[0].strike_usd_per_mwh == pytest.approx([45.0] * 24 + [49.5] * 48)
+    assert made.blocks[0].delivery_mw.tolist() == [4.0] * 54 + [0.0] * 18
+    assert made.blocks[0].strike_usd_per_mwh == pytest.approx([45.0] * 30 + [49.5] * 42)
 
 
 # ---- what is public ----------------------------------------------------------------------

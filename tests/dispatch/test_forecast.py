@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from worlds import battery, block, plain, random_case, take
+from worlds import battery, block, plain, random_case, random_state, take
 
 from tokenergy.dispatch.forecast import Forecaster
 from tokenergy.dispatch.lp_policies import Mpc
@@ -109,9 +109,7 @@ def test_a_forecaster_that_has_come_a_long_way_is_as_honest(seed):
 def test_what_is_not_public_changes_no_decision(seed, ahead):
     made = with_history(seed % 20, hours=60 + 24 * 8, mixed=True)
     at = made.first + ahead
-    _, state = random_case(seed % 20, hours=4)
-    width = max(load.defer_count for load in made.workloads)
-    state = replace(state, backlog_mtok=state.backlog_mtok[:, :width])
+    state = random_state(made, seed % 20)
     ours = Mpc(made, window_h=8.0).decide(at, state)
     theirs = Mpc(disturbed(made, at, seed), window_h=8.0).decide(at, state)
     for field in fields(ours):

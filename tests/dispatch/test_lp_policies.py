@@ -15,10 +15,10 @@ from tokenergy.errors import InfeasibleProgram
 
 
 def test_mpc_looks_48_hours_ahead_and_no_further_than_the_horizon():
-    """48 h of half hours are 96 intervals; a horizon of 10 has 10."""
+    """Half hours: 2 for the first hour, then 47 whole ones. A horizon of 10 hours has 10."""
     assert WINDOW_H == 48.0
-    for hours, step_h, count in ((200, 1.0, 48), (200, 0.5, 96), (10, 1.0, 10)):
-        made = plain([[20.0] * hours], np.ones((1, hours)), step_h=step_h)
+    for total, step_h, count in ((200, 1.0, 48), (200, 0.5, 49), (200, 2.0, 24), (10, 1.0, 10)):
+        made = plain([[20.0] * total], np.ones((1, total)), step_h=step_h)
         assert Mpc(made).plan(0, State.initial(made)).window.count == count
 
 

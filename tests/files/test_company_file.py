@@ -87,13 +87,15 @@ def test_a_broken_item_makes_no_noise_elsewhere(clean: dict[str, Any], write: Wr
     clean["models"][0]["quality_share"] = 2
     clean["tiers"][0]["ttft_limit_s"] = 0
     _, findings = read_company(write(clean))
-    assert [finding.code for finding in findings] == ["OUT_OF_RANGE"] * 3
+    codes = [finding.code for finding in findings]
+    assert codes == ["OUT_OF_RANGE", "SHARE_OUT_OF_RANGE", "OUT_OF_RANGE"]
 
 
 def test_a_broken_spot_contract_is_not_also_missing(clean: dict[str, Any], write: Write) -> None:
     clean["contracts"][0]["loss_share"] = 0.9
     _, findings = read_company(write(clean))
-    assert [finding.code for finding in findings] == ["OUT_OF_RANGE"]
+    assert [finding.code for finding in findings] == ["SHARE_OUT_OF_RANGE"]
+    assert findings[0].remedy == "State a share within its limit"
 
 
 def test_a_broken_item_still_says_what_it_refers_to(clean: dict[str, Any], write: Write) -> None:

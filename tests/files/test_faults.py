@@ -45,7 +45,7 @@ def test_the_unit_is_read_off_the_name(field: str, unit: str) -> None:
 def test_a_figure_out_of_range(clean: dict[str, Any], write: Write) -> None:
     clean["sites"][0]["import_limit_mw"] = -3
     finding = only(write(clean))
-    assert (finding.code, finding.path) == ("OUT_OF_RANGE", "sites[0].import_limit_mw")
+    assert (finding.code, finding.path) == ("NEGATIVE_CAPACITY", "sites[0].import_limit_mw")
     assert (finding.value, finding.limit, finding.unit) == ("-3", "> 0", "MW")
 
 
@@ -65,7 +65,7 @@ def test_a_figure_with_a_comma(clean: dict[str, Any], write: Write, value: str) 
 def test_a_share_in_percent(clean: dict[str, Any], write: Write) -> None:
     clean["fleets"][0]["available_share"] = 97
     finding = only(write(clean))
-    assert (finding.code, finding.value, finding.unit) == ("OUT_OF_RANGE", "97", "")
+    assert (finding.code, finding.value, finding.unit) == ("SHARE_OUT_OF_RANGE", "97", "")
     assert "0.97" in finding.remedy
 
 
@@ -127,12 +127,23 @@ def test_a_choice_of_none_of_the_words(clean: dict[str, Any], write: Write) -> N
     assert finding.remedy == "Did you mean 'priority'?"
 
 
-@pytest.mark.parametrize("kind", ["ppa_virtual", "cfe", "demand_response", "rec"])
+@pytest.mark.parametrize("kind", ["proxy_generation", "proxy_revenue_swap", "sleeved"])
 def test_a_kind_that_comes_later(clean: dict[str, Any], write: Write, kind: str) -> None:
     clean["contracts"].append({"kind": kind, "id": "x", "site": "virginia", "anything": 1})
     finding = only(write(clean))
     assert (finding.code, finding.path) == ("LATER_KIND", "contracts[1].kind")
-    assert "later" in finding.reason
+    assert "come later" in finding.reason
+
+
+@pytest.mark.parametrize(
+    ("key", "about"), [("collar_low_usd_per_mwh", "collars"), ("energyratestructure", "URDB")]
+)
+def test_a_key_that_comes_later(clean: dict[str, Any], write: Write, key: str, about: str) -> None:
+    clean["contracts"][0][key] = 1
+    finding = only(write(clean))
+    assert (finding.code, finding.path) == ("LATER_KEY", f"contracts[0].{key}")
+    assert about in finding.reason
+    assert "come later" in finding.reason
 
 
 def test_a_kind_that_never_was(clean: dict[str, Any], write: Write) -> None:
@@ -176,7 +187,7 @@ def test_a_naive_stamp_deep_in_a_series(clean: dict[str, Any], write: Write) -> 
         ("workloads.0.name", "a" * 65, "BAD_NAME"),
         ("workloads.0.name", 7, "WRONG_TYPE"),
         ("sites.0.market.day_ahead_at", "25:00", "BAD_FORMAT"),
-        ("sites.0.market.time_zone", "Amerca/New_York", "UNKNOWN_TIME_ZONE"),
+        ("sites.0.market.time_zone", "Amerca/New_York", "ZONE_UNKNOWN"),
         ("sites.0.market", "PJM", "WRONG_TYPE"),
         ("sites.0.pue", "low", "WRONG_TYPE"),
         ("sites.0.pue", 0.5, "OUT_OF_RANGE"),

@@ -17,6 +17,9 @@ from tokenergy.thesis.thresholds import PACK_USD_PER_CLIP
 NAMED = (
     "sora_cantor", "sora_wsj", "sora_conflict", "sora_pack", "openai_inference", "chatgpt_mix",
     "pro_200", "copilot_2023", "claude_code", "gemini_prompt", "chatgpt_prompt",
+    "aep_ohio_dct", "im_large_load", "ercot_4cp", "ercot_12cp_proposal", "pjm_capacity",
+    "norris_flex", "spp_chills", "levelten_p25_region", "levelten_p25_2024", "talen_aws",
+    "msft_crane", "google_duane_arnold", "meta_clinton", "fuel_cell", "google_dr",
 )  # fmt: skip
 
 
@@ -39,7 +42,7 @@ def test_the_presets_of_the_sheet_are_there() -> None:
 def test_every_figure_has_a_source_a_unit_and_a_day() -> None:
     for row in load_presets():
         assert row.source and row.unit and row.fact, row
-        assert date(2023, 1, 1) <= row.as_of <= date(2026, 12, 31), row
+        assert date(2013, 1, 1) <= row.as_of <= date(2026, 12, 31), row
         assert "http" not in row.source + row.note
 
 
@@ -119,7 +122,48 @@ def test_what_nobody_verified_is_marked() -> None:
     assert marked == {
         ("chatgpt_prompt", "wh_per_prompt"),
         ("claude_code", "heaviest_usd_per_user_month"),
+        ("ercot_12cp_proposal", "peaks_count"),
+        ("ercot_12cp_proposal", "peak_interval_h"),
+        ("ercot_12cp_proposal", "least_load_mw"),
+        ("ercot_12cp_proposal", "study_fee_usd"),
+        ("levelten_p25_2024", "told_usd_per_mwh"),
+        ("levelten_p25_2024", "implied_usd_per_mwh"),
+        ("fuel_cell", "usd_per_mwh"),
     }
+
+
+# ---- power: contracts sheet, section 9 ---------------------------------------------------------
+
+
+def test_the_arithmetic_of_power_presets() -> None:
+    """0.85 / 0.5 = 1.7; 8,760 x 0.25, 0.5 and 1 % = 21.9, 43.8 and 87.6 h.
+
+    Talen: 18e9 USD over 1,920 MW x 8,760 h x 17 years (2025 to 2042) = 285.9 TWh is 63.0 USD/MWh.
+    LevelTen: 59.77 x 1.032 = 61.68 of Q4 2025, over 1.09 = 56.6 a year before; told was 50.
+    """
+    assert quantity("aep_ohio_dct", "used_kw_ratio") == pytest.approx(
+        quantity("aep_ohio_dct", "min_bill_share") / 0.5
+    )
+    for fact, share in (("quarter", 0.0025), ("half", 0.005), ("one", 0.01)):
+        told_h = quantity("norris_flex", f"full_load_h_{fact}")
+        assert told_h == pytest.approx(8760 * share, abs=0.5)
+    volume_mwh = quantity("talen_aws", "contract_mw") * 8760 * 17
+    assert quantity("talen_aws", "revenue_usd") / volume_mwh == pytest.approx(
+        quantity("talen_aws", "flat_usd_per_mwh"), abs=0.1
+    )
+    continent = quantity("levelten_p25_region", "solar_continent_usd_per_mwh")
+    assert continent * 1.032 / 1.09 == pytest.approx(
+        quantity("levelten_p25_2024", "implied_usd_per_mwh"), abs=0.05
+    )
+
+
+def test_prices_of_power_are_offers_or_press_and_say_so() -> None:
+    statuses = {row.status for row in rows("levelten_p25_region")}
+    assert statuses == {"secondary_press"}
+    assert all("not signed" in row.note for row in rows("levelten_p25_region")[:5])
+    assert all("not included" in row.note for row in rows("pjm_capacity")[:3])
+    told = {row.fact for row in rows("google_duane_arnold") + rows("meta_clinton")}
+    assert not any("usd" in fact for fact in told)  # undisclosed prices are not guessed
 
 
 # ---- ranges --------------------------------------------------------------------------------

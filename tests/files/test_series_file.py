@@ -138,7 +138,7 @@ def test_naive_stamps_without_a_stated_zone(tmp_path: Path) -> None:
 
 def test_an_unknown_zone(tmp_path: Path) -> None:
     finding = fault(tmp_path, PLAIN, time_zone="Europe/Berln")
-    assert (finding.code, finding.path) == ("UNKNOWN_TIME_ZONE", "p.time_zone")
+    assert (finding.code, finding.path) == ("ZONE_UNKNOWN", "p.time_zone")
     assert "Europe/Berlin" in finding.remedy
 
 

@@ -221,7 +221,7 @@ def test_stamps_without_a_zone_need_one(tmp_path: Path) -> None:
     assert codes(caught.value) == {"NAIVE_TIMESTAMP"}
     found = read(tmp_path / "u.csv", text, time_zone="Europe/Paris")
     assert found.rows[0].start == HOUR
-    with pytest.raises(FindingsError, match="UNKNOWN_TIME_ZONE"):
+    with pytest.raises(FindingsError, match="ZONE_UNKNOWN"):
         read(tmp_path / "u.csv", text, time_zone="Paris")
 
 

@@ -6,10 +6,24 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from simulate.played import Optimal, Refuser, random_company
-from worlds import deployment, fleet, plain, random_case, random_world, route, take, workload, world
+from worlds import (
+    block,
+    deployment,
+    fleet,
+    plain,
+    random_case,
+    random_world,
+    route,
+    take,
+    workload,
+    world,
+)
 
 from tokenergy.dispatch.policies import make_policy
+from tokenergy.dispatch.solve import solve_horizon
+from tokenergy.dispatch.world import Sunk
 from tokenergy.simulate.account import account
+from tokenergy.simulate.best_possible import Foresight, horizon_rows, too_large
 from tokenergy.simulate.replay import replay
 from tokenergy.simulate.scorecard import scorecard
 
@@ -141,7 +155,12 @@ def test_a_fallback_is_counted() -> None:
 def test_the_card_as_json() -> None:
     made = random_company(2)
     card = json.loads(json.dumps(scorecard(made, runs(made)).to_dict(), allow_nan=False))
-    assert set(card) == {"policies", "baseline", "bound", "synthetic", "horizon"}
+    bound = {"bound", "bound_method", "bound_usd", "bound_gap_share", "bound_rows_count"}
+    assert set(card) == {"policies", "baseline", "synthetic", "horizon"} | bound | {
+        "broken", "fixed_price_sites", "regret_denominator",
+    }  # fmt: skip
+    assert card["bound_method"] == "whole_horizon_program"
+    assert card["bound_usd"] == card["policies"]["clairvoyant"]["cost_usd"]
     assert list(card["policies"]) == list(NAMES)
     keys = {"cost_usd", "bill_usd", "regret_share", "captured_share", "served_mtok"}
     assert all(keys <= set(score) for score in card["policies"].values())
@@ -151,3 +170,64 @@ def test_the_card_as_json() -> None:
     assert card["horizon"]["intervals_count"] == made.count
     assert set(card["policies"]["static"]["tiers"]) == {"paid", "later"}
     assert np.isfinite(card["policies"]["static"]["regret_share"])
+
+
+def test_a_bill_by_component_sums_to_that_of_each_contract() -> None:
+    made = random_company(2)
+    score = scorecard(made, runs(made, ("static",))).policies["static"]
+    for contract_id, usd in score.power_usd.items():
+        lines = [line for line in score.bill_lines if line.contract_id == contract_id]
+        assert sum(line.amount_usd for line in lines) == pytest.approx(usd, abs=1e-6)
+        assert len({line.component for line in lines}) == len(lines)
+
+
+def test_regret_says_what_it_is_over() -> None:
+    """A block of 5 x 40 an hour for 3 h, 1 MW of fixed load at 50, 30 of fixed charges: 780."""
+    made = plain([[50.0] * 3], [[1.0] * 3])
+    charge = Sunk(contract_id="grid", component="fixed", usd=np.array([30.0, 0.0, 0.0]))
+    made = replace(made, blocks=(block([5.0] * 3),), fixed_mw=np.array([1.0]), sunk=(charge,))
+    card = scorecard(made, runs(made))
+    held = card.denominator
+    assert held is not None
+    assert (held.blocks_usd, held.fixed_load_usd, held.sunk_usd) == (600.0, 150.0, 30.0)
+    assert held.share == pytest.approx(780.0 / card.policies["clairvoyant"].cost_usd)
+    assert scorecard(made, runs(made, ("static",))).denominator is None
+
+
+def test_sites_whose_power_never_moves_are_named() -> None:
+    """s0 pays 50 throughout; s1 moves; s2 is as flat but long in the second hour: 50, then 48."""
+    made = plain([[50.0, 50.0], [50.0, 60.0], [50.0, 50.0]], [[20.0] * 2])
+    made = replace(made, takes=(take([0.0, 50.0], site=2, strike=1.0),))
+    assert scorecard(made, runs(made)).fixed_price_sites == ("s0",)
+
+
+def test_a_certified_bound_stands_below_what_windows_do() -> None:
+    made = random_world(4, hours=96)
+    windows = Foresight(made, commit_h=24.0, overlap_h=24.0)
+    bound = windows.bound()
+    played = runs(made, ("static", "greedy_battery")) | {"clairvoyant": replay(made, windows)}
+    card = scorecard(made, played, bound=bound)
+    solved = scorecard(made, runs(made))
+    assert card.best is not None
+    assert card.to_dict()["bound_method"] == "certified_lower_bound"
+    lowest = solved.policies["clairvoyant"].cost_usd
+    assert bound.lower_usd <= lowest * (1 + 1e-9)
+    cost = card.policies["clairvoyant"].cost_usd
+    assert cost == pytest.approx(bound.feasible_usd)
+    assert cost >= lowest * (1 - 1e-9)
+    regret = card.policies["static"].regret_usd
+    assert regret == pytest.approx(card.policies["static"].cost_usd - bound.lower_usd)
+    assert regret >= solved.policies["static"].regret_usd - 1e-6
+    assert card.best.gap_share == pytest.approx(bound.gap_share)
+    captured = card.policies["clairvoyant"].captured_share
+    assert captured is not None
+    assert captured < 1.0
+
+
+def test_a_horizon_is_large_by_its_rows_unless_contracts_stand_over_all_of_it() -> None:
+    made = random_world(4, hours=96)
+    rows_count, coupled = horizon_rows(made)
+    assert rows_count == solve_horizon(made).program.rows_count
+    assert not coupled
+    assert too_large(made, most_rows=rows_count - 1)
+    assert not too_large(made, most_rows=rows_count)

@@ -48,3 +48,17 @@ def test_worlds_with_less_are_whole_worlds() -> None:
     run = replay(bare, Optimal(bare))
     assert not np.any(run.backlog_mtok)
     assert made.batteries, "the world itself is as it was"
+
+
+def test_what_is_known_of_the_world_is_not_run_again() -> None:
+    made = random_world(4)
+    known = {name: run_policy(made, name) for name in ("nearest", "static", "clairvoyant")}
+    again: list[tuple[bool, str]] = []
+
+    def counted(where, name):
+        again.append((where is made, name))
+        return run_policy(where, name)
+
+    assert split_saving(made, counted, known) == split_saving(made, run_policy)
+    assert [name for here, name in again if here] == ["greedy"]
+    assert [name for here, name in again if not here] == ["clairvoyant"] * 2

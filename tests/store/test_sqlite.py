@@ -192,3 +192,30 @@ def test_a_reader_alone_leaves_nothing_beside_the_file(tmp_path):
         assert held.sums(["policy"]) == ()
         assert sorted(tmp_path.iterdir()) == before
     assert sorted(tmp_path.iterdir()) == before
+
+
+def test_notes_of_a_run_are_kept_until_it_ends(path: Path) -> None:
+    later = START + timedelta(days=1)
+    with SqliteLedger(path) as ledger:
+        assert (ledger.unfinished(), ledger.checkpoints("a/mpc")) == ({}, ())
+        for run, moment in (("a/mpc", later), ("a/mpc", START), ("b/mpc", START)):
+            ledger.save_checkpoint(run, moment, {"at": moment.day})
+        ledger.save_checkpoint("a/mpc", later, {"at": 99})
+        assert ledger.unfinished() == {"a/mpc": later, "b/mpc": START}
+        assert ledger.checkpoints("a/mpc") == ({"at": START.day}, {"at": 99})
+        ledger.finish({"a/mpc": (later, {"awake": [0.1]})})
+        assert ledger.unfinished() == {"b/mpc": START}
+        assert ledger.last_state("a/mpc") == (later, {"awake": [0.1]})
+        ledger.forget(["b/mpc", "nobody"])
+        assert ledger.unfinished() == {}
+
+
+def test_a_ledger_of_an_earlier_release_takes_notes_too(path: Path) -> None:
+    with SqliteLedger(path) as ledger:
+        ledger.append([entry()])
+    with sqlite3.connect(path) as held:
+        held.execute("DROP TABLE checkpoint")
+    with SqliteLedger(path) as ledger:
+        ledger.save_checkpoint("a/mpc", START, {"at": 1})
+        assert len(list(ledger.entries())) == 1
+        assert ledger.checkpoints("a/mpc") == ({"at": 1},)

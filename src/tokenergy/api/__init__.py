@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tokenergy.api.opened import OpenCompany, check, init_text, load, schema
     from tokenergy.api.pricing import Board, price
     from tokenergy.api.reporting import report
+    from tokenergy.api.settling import Settled, settle
     from tokenergy.api.simulating import Simulation, simulate
     from tokenergy.company.finding import Finding
     from tokenergy.errors import FindingsError, TokenergyError
@@ -39,6 +40,7 @@ __all__ = [
     "Imported",
     "Observation",
     "OpenCompany",
+    "Settled",
     "Simulation",
     "TableMapping",
     "Thesis",
@@ -57,6 +59,7 @@ __all__ = [
     "price",
     "report",
     "schema",
+    "settle",
     "simulate",
     "thesis",
 ]
@@ -99,6 +102,7 @@ _WHERE: Final = {
         "price",
     ),
     "tokenergy.api.reporting": ("report",),
+    "tokenergy.api.settling": ("Settled", "settle"),
     "tokenergy.api.simulating": (
         "Simulation",
         "simulate",

@@ -9,7 +9,7 @@ import numpy as np
 from tokenergy.api.opened import OpenCompany, begin_of, explained, state_before, window_count
 from tokenergy.api.pricing import HOURS_MOST_H
 from tokenergy.api.table import to_html, to_polars
-from tokenergy.dispatch.explain import refused_findings
+from tokenergy.dispatch.explain import window_warnings
 from tokenergy.dispatch.lp_policies import Mpc
 from tokenergy.dispatch.solve import Optimum
 from tokenergy.dispatch.world import World
@@ -96,7 +96,7 @@ def dispatch(
     except InfeasibleProgram as error:
         raise explained(company, begin, state, error) from error
     heading = company.heading()
-    heading["warnings"] += [f.to_dict() for f in refused_findings(world, optimum)]
+    heading["warnings"] += [f.to_dict() for f in window_warnings(world, optimum)]
     return DispatchPlan(
         heading=heading,
         start=world.moment(begin),
@@ -109,7 +109,7 @@ def dispatch(
 
 
 def _label(world: World, optimum: Optimum, at: int) -> str:
-    return world.moment(optimum.window.begin + at).strftime("%Y-%m-%dT%H:%MZ")
+    return world.moment(int(optimum.window.edges[at])).strftime("%Y-%m-%dT%H:%MZ")
 
 
 def _site_rows(world: World, optimum: Optimum) -> list[Row]:

@@ -1,6 +1,6 @@
 """A company file, opened: the file, its series, the catalogue, and the world they make."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
@@ -10,11 +10,13 @@ from typing import Any
 
 from tokenergy import __version__
 from tokenergy.company.catalogue import Catalogue
+from tokenergy.company.check import check_company
 from tokenergy.company.company import Company
 from tokenergy.company.finding import Finding
 from tokenergy.company.inputs import Inputs
+from tokenergy.company.outage import Outage
 from tokenergy.dispatch.build import build_world
-from tokenergy.dispatch.explain import infeasible_findings, market_findings, refused_findings
+from tokenergy.dispatch.explain import infeasible_findings, market_findings, window_warnings
 from tokenergy.dispatch.forecast import Forecaster
 from tokenergy.dispatch.lp_policies import WINDOW_H, Mpc
 from tokenergy.dispatch.solve import WindowModel
@@ -24,7 +26,7 @@ from tokenergy.errors import FindingsError, InfeasibleProgram, InputError
 from tokenergy.files import company_file
 from tokenergy.files.company_file import Checked
 
-_SERIES = ("price_usd_per_mwh", "outdoor_c", "profile_share", "requests_per_s")
+_SERIES = ("price_usd_per_mwh", "outdoor_c", "profile_share", "requests_per_s", "series")
 
 Progress = Callable[[str, int, int], None]
 """Told (what, done, of) while something longer than a moment runs."""
@@ -54,6 +56,19 @@ class OpenCompany:
     def world(self) -> World:
         """The company as arrays; made once."""
         return build_world(self.company, self.inputs, self.catalogue)
+
+    def with_outages(self, outages: Sequence[Outage]) -> "OpenCompany":
+        """Return the company with these outages beside those that its file states.
+
+        Raises:
+            FindingsError: if one is of nothing that the company has, or outside the horizon.
+        """
+        stated = (*self.company.outages, *outages)
+        broken = self.company.model_copy(update={"outages": stated})
+        found = [f for f in check_company(broken, self.catalogue) if f.path.startswith("outages")]
+        if any(finding.severity == "error" for finding in found):
+            raise FindingsError(tuple(found))
+        return replace(self, company=broken)
 
     @cached_property
     def digest(self) -> str:
@@ -149,7 +164,7 @@ def window_findings(world: World) -> tuple[Finding, ...]:
     except InfeasibleProgram:
         return (*unserved, *infeasible_findings(world, window, state))
     skip = {finding.path for finding in unserved}
-    refused = (f for f in refused_findings(world, optimum) if f.path not in skip)
+    refused = (f for f in window_warnings(world, optimum) if f.path not in skip)
     return (*unserved, *refused)
 
 

@@ -19,7 +19,7 @@ from tokenergy.company.currency import in_currency
 from tokenergy.company.finding import Finding
 from tokenergy.company.marginal import MarginalCost
 from tokenergy.dispatch.duals import LEAST_USD_PER_MTOK, PriceBoard
-from tokenergy.dispatch.explain import refused_findings
+from tokenergy.dispatch.explain import window_warnings
 from tokenergy.dispatch.forecast import Forecaster
 from tokenergy.dispatch.solve import Optimum
 from tokenergy.dispatch.world import FloatArray, World
@@ -128,7 +128,7 @@ def price(
     binds_h = mw_binds_h(board.optimum)
     full = window_full_cost(world, board.optimum)
     heading = company.heading()
-    heading["warnings"] += [f.to_dict() for f in refused_findings(world, board.optimum)]
+    heading["warnings"] += [f.to_dict() for f in window_warnings(world, board.optimum)]
     heading["warnings"] += _unexplained(rows)
     return Board(
         heading=heading,

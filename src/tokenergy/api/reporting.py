@@ -103,7 +103,7 @@ def _balance_rows(world: World, run: Run) -> list[dict[str, Any]]:
     """Return the balance of each site by interval, MW at the meter."""
     step_h = world.step_h
     span = slice(world.first, world.last)
-    buy = world.buy_usd_per_mwh(world.spot_usd_per_mwh[:, span])
+    buy = world.buy_usd_per_mwh(world.spot_usd_per_mwh[:, span], span)
     stored = {
         name: _by_site(world, getattr(run, name))
         for name in ("charge_mwh", "discharge_mwh", "energy_mwh")

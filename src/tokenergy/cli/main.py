@@ -13,7 +13,8 @@ from tokenergy.cli.fetching import fetch
 from tokenergy.cli.given import default_ledger, moment, names, report_of, usage_of
 from tokenergy.cli.importing import import_
 from tokenergy.cli.observing import observe
-from tokenergy.cli.told import leave_now, print_json, tell, write
+from tokenergy.cli.settling import settle
+from tokenergy.cli.told import how_to_resume, leave_now, print_json, tell, write
 from tokenergy.errors import InputError, TokenergyError
 
 INTERRUPTED = 130
@@ -44,8 +45,9 @@ Policies = Annotated[
     str | None,
     typer.Option(
         "--policies",
-        help="Comma-separated, of nearest, round_robin, static, greedy, greedy_battery, mpc, "
-        "clairvoyant. Default: all but round_robin.",
+        help="Comma-separated, of nearest, round_robin, static, greedy, greedy_battery, reserve, "
+        "daily_duals, mpc, mpc_perfect_day_ahead, clairvoyant; or all. Default: "
+        "nearest,static,greedy,greedy_battery,mpc,clairvoyant.",
     ),
 ]
 Split = Annotated[
@@ -163,7 +165,22 @@ def simulate(
     seed: Annotated[
         int | None, typer.Option("--seed", help="Another seed of the synthetic series.")
     ] = None,
+    outage: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--outage",
+            help="Break something: site|feed|fleet:NAME@START+HOURSh[,left=SHARE][,notice=HOURSh].",
+        ),
+    ] = None,
+    whole_replicas: Annotated[
+        bool,
+        typer.Option("--whole-replicas", help="Also run each policy with whole replicas."),
+    ] = False,
     ledger: Ledger = None,
+    resume: Annotated[
+        bool,
+        typer.Option("--resume", help="Go on with runs that were stopped, from the ledger."),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Show what would have happened under each policy; the scorecard."""
@@ -171,14 +188,19 @@ def simulate(
     from tokenergy.api import simulate as run
     from tokenergy.cli import show
     from tokenergy.cli.progress import progress
+    from tokenergy.company.outage import parse_outage
 
     opened = load(company, start=moment(start), days=days, seed=seed)
-    with progress(quiet=as_json) as told:
+    if outage:
+        opened = opened.with_outages([parse_outage(text) for text in outage])
+    with progress(quiet=as_json) as told, how_to_resume():
         result = run(
             opened,
             policies=names(policies),
             split=split,
             ledger=ledger or default_ledger(company),
+            resume=resume,
+            whole_replicas=whole_replicas,
             on_progress=told,
         )
     if as_json:
@@ -268,6 +290,7 @@ def demo(
         print_json(found)
 
 
+app.command()(settle)
 app.command()(observe)
 app.command()(fetch)
 app.command("import")(import_)

@@ -301,6 +301,7 @@ def scorecard(result: Simulation) -> None:
     card = result.card.to_dict()
     banner(result.heading)
     score_table(f"{card['horizon']['start']} to {card['horizon']['end']}", result)
+    whole_table(result)
     for line in result.lines():
         say(line)
     if result.ledger is not None:
@@ -328,7 +329,37 @@ def score_table(title: str, result: Simulation) -> None:
         right=("cost USD", "bill USD", "regret", "captured", "served Mtok", "refused Mtok"),
     )
     if any(score.regret_share is not None for score in scores.values()):
-        say("regret: cost above clairvoyant's; captured: of the gap from greedy_battery to it")
+        best = result.card.best
+        of = "clairvoyant's"
+        if best is not None and best.method == "certified_lower_bound":
+            of = f"the proved bound, {figure(best.cost_usd, 0)} USD"
+        say(f"regret: cost above {of}; captured: of the gap from greedy_battery to it")
+
+
+def whole_table(result: Simulation) -> None:
+    """Print what whole replicas cost beside fractional ones, where they were run."""
+    scores = {name: score.whole for name, score in result.card.policies.items() if score.whole}
+    if not scores:
+        return
+    put(
+        "With whole replicas",
+        [
+            [
+                name,
+                figure(whole.cost_usd, 0),
+                percent(whole.integrality_gap_share),
+                figure(whole.uplift_usd, 0),
+                figure(whole.refused_mtok, 0),
+            ]
+            for name, whole in scores.items()
+        ],
+        left=("policy",),
+        right=("cost USD", "integrality gap", "uplift USD", "refused Mtok"),
+    )
+    say(
+        "integrality gap: cost above that with fractional replicas, of it; uplift: what the "
+        "marginal price of a token leaves unpaid of running them"
+    )
 
 
 def sums(rows: Sequence[LedgerSum], *, runs: Sequence[str]) -> None:

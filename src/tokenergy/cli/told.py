@@ -2,7 +2,10 @@
 
 import json
 import os
+import shlex
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +43,17 @@ def print_json(value: dict[str, Any]) -> None:
     json.dump(value, sys.stdout, indent=1, allow_nan=False)
     sys.stdout.write("\n")
     sys.stdout.flush()
+
+
+@contextmanager
+def how_to_resume() -> Iterator[None]:
+    """Say after Ctrl-C how to go on with what is noted down."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        words = [*sys.argv[1:], *(() if "--resume" in sys.argv else ("--resume",))]
+        typer.echo(f"stopped; go on with: tokenergy {shlex.join(words)}", err=True)
+        raise
 
 
 def tell(error: TokenergyError) -> int:

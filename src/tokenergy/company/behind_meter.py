@@ -39,6 +39,8 @@ class OnSite(ContractBase):
     """Fuel for a MWh, in million British thermal units."""
     fuel_usd_per_mmbtu: SeriesSource
     """Price of fuel."""
+    fuel_kg_per_mmbtu: NonNegative | None = None
+    """CO2 of burning it (natural gas: 53.06, EIA 2024); null: the plant's carbon is unknown."""
     vom_usd_per_mwh: NonNegative = 0.0
     """Variable operation and maintenance."""
     min_load_share: Share = 0.0

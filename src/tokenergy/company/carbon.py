@@ -7,7 +7,8 @@ from tokenergy.company.series import SeriesSource
 
 CarbonLedger = Literal["location", "market", "marginal"]
 """`location`: what the grid emits on average where power is drawn. `market`: what contracts and
-certificates say, the rest at the residual mix. `marginal`: what one MWh more makes the grid emit."""
+certificates say, the rest at the residual mix. `marginal`: what one MWh more makes the grid
+emit."""
 
 
 class SiteCarbon(Noun):

@@ -25,6 +25,20 @@ class Cfe(ContractBase):
     """Clean share of what is bought from the grid, by hour; 0 unless stated."""
     shortfall_usd_per_mwh: NonNegative | None = None
     """What a MWh short of the target costs; null: the target is kept or the program fails."""
+    planned_usd_per_mwh: NonNegative | None = None
+    """What a matched MWh is planned to be worth while its period goes on after what dispatch
+    sees; null: what the weeks before the horizon would have paid for it, or the shortfall's
+    price."""
+
+    @model_validator(mode="after")
+    def _missing_costs_more_than_matching(self) -> Self:
+        missing_usd = self.shortfall_usd_per_mwh
+        if missing_usd is not None and missing_usd < self.premium_usd_per_mwh:
+            raise ValueError(
+                f"shortfall_usd_per_mwh {missing_usd:g} lies below premium_usd_per_mwh "
+                f"{self.premium_usd_per_mwh:g}: it would pay to match nothing"
+            )
+        return self
 
     @model_validator(mode="after")
     def _something_clean(self) -> Self:

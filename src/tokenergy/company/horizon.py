@@ -2,11 +2,22 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Annotated, Final
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from tokenergy.company.noun import Noun, UtcDatetime
 from tokenergy.units import H_PER_DAY
+
+FIVE_MINUTES_H: Final = 1.0 / 12.0
+"""No decimal writes it: what is as near to it as 0.0833 is taken for it."""
+
+
+def _whole_minutes(step_h: float) -> float:
+    return FIVE_MINUTES_H if abs(step_h - FIVE_MINUTES_H) < 1e-4 else step_h
+
+
+StepH = Annotated[float, AfterValidator(_whole_minutes)]
 
 
 class Horizon(Noun):
@@ -16,8 +27,8 @@ class Horizon(Noun):
     """First moment, with its zone."""
     days: float = Field(gt=0.0, le=3660.0)
     """Length in days."""
-    step_h: float = Field(default=1.0, ge=0.25, le=24.0)
-    """Length of one interval in hours: 0.25, 0.5, 1, 2, 3, 4, 6, 8, 12 or 24."""
+    step_h: StepH = Field(default=1.0, ge=0.083, le=24.0)
+    """Length of one interval in hours: 0.0833 (5 min), 0.25, 0.5, 1, 2, 3, 4, 6, 8, 12 or 24."""
 
     @property
     def intervals_count(self) -> int:

@@ -5,23 +5,28 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from tokenergy.company.battery import Battery
+from tokenergy.company.carbon import CarbonPrice
 from tokenergy.company.company import Company
 from tokenergy.company.contract import Contract
 from tokenergy.company.fleet import ExternalApi, Fleet, Model
 from tokenergy.company.growth import Growth, MixStep
 from tokenergy.company.horizon import Horizon
 from tokenergy.company.observe import Observe
+from tokenergy.company.outage import Outage
 from tokenergy.company.restraint import Restraint
 from tokenergy.company.site import Network, Region, Site
+from tokenergy.company.tariff import Tariff
 from tokenergy.company.tier import Tier, Workload
 
 SECTIONS: Final = (
-    "regions", "sites", "contracts", "batteries", "fleets", "external_apis", "models", "tiers",
-    "workloads",
+    "regions", "sites", "contracts", "tariffs", "batteries", "fleets", "external_apis", "models",
+    "tiers", "workloads",
 )  # fmt: skip
 """The lists of a company file, each of things with a name."""
-NAMELESS: Final = ("restraint", "presets")
+NAMELESS: Final = ("restraint", "presets", "outages")
 """Its lists of things that only refer to others."""
+WITH_ID: Final = frozenset({"contracts", "tariffs"})
+"""Sections whose things are called by an id."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +41,7 @@ class Parts:
         grows: whether the file states growth, readable or not.
         mix: steps of growth's model mix, each with its path: what could be read of them.
         observe: None if there is none, or if it could not be read.
+        carbon_price: None if there is none, or if it could not be read.
         unread: sections that could not be read at all: nothing is said about their names.
     """
 
@@ -47,6 +53,7 @@ class Parts:
     regions: tuple[Region, ...] = ()
     sites: tuple[Site, ...] = ()
     contracts: tuple[Contract, ...] = ()
+    tariffs: tuple[Tariff, ...] = ()
     batteries: tuple[Battery, ...] = ()
     fleets: tuple[Fleet, ...] = ()
     external_apis: tuple[ExternalApi, ...] = ()
@@ -55,10 +62,12 @@ class Parts:
     workloads: tuple[Workload, ...] = ()
     restraint: tuple[Restraint, ...] = ()
     presets: tuple[str, ...] = ()
+    outages: tuple[Outage, ...] = ()
     growth: Growth | None = None
     grows: bool = False
     mix: tuple[tuple[str, MixStep], ...] = ()
     observe: Observe | None = None
+    carbon_price: CarbonPrice | None = None
     positions: Mapping[str, tuple[int, ...]]
     broken: Mapping[str, Mapping[int, Mapping[str, str]]]
     unread: frozenset[str]
@@ -75,6 +84,7 @@ class Parts:
             horizon=company.horizon,
             network=company.network,
             observe=company.observe,
+            carbon_price=company.carbon_price,
             growth=growth,
             grows=growth is not None,
             mix=tuple((mix_path(at), step) for at, step in enumerate(growth.model_mix))
@@ -126,8 +136,8 @@ def mix_path(position: int) -> str:
 
 
 def name_word(section: str) -> str:
-    """Return the key of a name: contracts have an id, everything else a name."""
-    return "id" if section == "contracts" else "name"
+    """Return the key of a name: contracts and tariffs have an id, everything else a name."""
+    return "id" if section in WITH_ID else "name"
 
 
 def name_of(item: Any) -> str:

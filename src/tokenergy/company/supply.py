@@ -61,6 +61,8 @@ class PpaAsProduced(Delivery):
     """Volume of a contract year that the minimum take is a share of."""
     min_take_share: Share = 0.0
     """Share of `annual_mwh` that is paid in each contract year even if less was taken."""
+    taken_before_mwh: NonNegative = 0.0
+    """Taken or paid for in the running contract year before the horizon."""
 
     @model_validator(mode="after")
     def _minimum_of_something(self) -> Self:

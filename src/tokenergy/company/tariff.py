@@ -1,4 +1,4 @@
-"""What a grid company or a supplier charges at a meter, item by item, as its paper tariff has it."""
+"""What a grid company or a supplier charges at a meter, item by item, as on its paper tariff."""
 
 from datetime import date
 from typing import Annotated, Literal, Self
@@ -86,7 +86,7 @@ class DemandCharge(Noun):
     """Whether Saturday and Sunday do not count."""
     demand_interval_h: float = Field(default=0.25, gt=0.0, le=1.0)
     """Length over which the meter averages: a whole part of an hour."""
-    peak_factor: float = Field(default=1.0, ge=1.0, le=2.0)
+    peak_ratio: float = Field(default=1.0, ge=1.0, le=2.0)
     """Peak of a demand interval over the average of a longer interval of the horizon: applied
     where the horizon is coarser than the meter."""
     ratchet_share: Share = 0.0
@@ -181,7 +181,7 @@ class LargeLoad(Noun):
     """Share of the contracted megawatts that every demand charge of the tariff bills at least."""
     energised_on: date | None = None
     """First day with power."""
-    term_years: NonNegative = 0.0
+    term_y: NonNegative = 0.0
     """Length of the commitment after the ramp; told, not charged."""
     collateral_usd: NonNegative = 0.0
     """Security to be posted; its yearly cost is the company's WACC on it."""
@@ -231,7 +231,8 @@ class Tariff(Noun):
     fixed_usd_per_month: NonNegative = 0.0
     """Charged for each calendar month that is touched, whole."""
     minimum_usd_per_month: NonNegative = 0.0
-    """The tariff's charges of a calendar month are at least this."""
+    """The tariff's charges of a calendar month are at least this; coincident peaks, which are
+    settled later, and the cost of collateral count for nothing."""
     standby_mw: NonNegative = 0.0
     """Megawatts that stand by."""
     standby_usd_per_kw_month: NonNegative = 0.0

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tokenergy.dispatch.outages import alive_in
 from tokenergy.dispatch.window import Window, backlog_limit_mtok
 from tokenergy.dispatch.world import FloatArray, State, World
 
@@ -42,10 +43,11 @@ def column_rules(world: World) -> dict[str, tuple[int, ColumnRule]]:
         "meter_export": (world.sites_count, _meter_export),
         "buy": (world.sites_count, _buy),
         "sell": (world.sites_count, _sell),
-        "take": (len(world.takes), _take),
+        "take": _take(world),
         "charge": _charge(world),
         "discharge": _discharge(world),
         "energy": _energy(world),
+        "generate": _generate(world),
     }
 
 
@@ -167,21 +169,28 @@ def _sell(window: Window, state: State) -> ColumnNumbers:
     return _priced(window, -window.sell_usd_per_mwh.T)
 
 
-def _take(window: Window, state: State) -> ColumnNumbers:
-    """floor x h <= take[c,t] <= available x h, at the strike unless it is paid anyway."""
-    return ColumnNumbers(
-        costs=window.take_usd_per_mwh.T,
-        lower=(window.floor_mw * window.live_h()).T,
-        upper=(window.available_mw * window.live_h()).T,
-    )
+def _take(world: World) -> tuple[int, ColumnRule]:
+    behind = np.array([take.behind_the_meter for take in world.takes], dtype=bool)
+    sites = np.array([take.site for take in world.takes], dtype=np.int64)
+
+    def numbers(window: Window, state: State) -> ColumnNumbers:
+        """floor x h <= take[c,t] <= available x h, at the strike unless it is paid anyway."""
+        there_h = window.live_h() * (alive_in(world, window)[sites] | ~behind[:, None])
+        return ColumnNumbers(
+            costs=window.take_usd_per_mwh.T,
+            lower=(window.floor_mw * there_h).T,
+            upper=(window.available_mw * there_h).T,
+        )
+
+    return sites.size, numbers
 
 
 def _charge(world: World) -> tuple[int, ColumnRule]:
     power = np.array([battery.power_mw for battery in world.batteries])
 
     def numbers(window: Window, state: State) -> ColumnNumbers:
-        """0 <= charge[b,t] <= power x h."""
-        return _spread(window, np.zeros(power.size), upper=power * window.lengths_h[:, None])
+        """0 <= charge[b,t] <= power x h; 0 where the site is dark."""
+        return _spread(window, np.zeros(power.size), upper=_moved_mwh(world, window, power))
 
     return power.size, numbers
 
@@ -192,9 +201,15 @@ def _discharge(world: World) -> tuple[int, ColumnRule]:
 
     def numbers(window: Window, state: State) -> ColumnNumbers:
         """0 <= discharge[b,t] <= power x h, at the wear of each MWh that comes out."""
-        return _spread(window, wear, upper=power * window.lengths_h[:, None])
+        return _spread(window, wear, upper=_moved_mwh(world, window, power))
 
     return power.size, numbers
+
+
+def _moved_mwh(world: World, window: Window, power_mw: FloatArray) -> FloatArray:
+    """Return the most that each battery can move at its terminals [n, B]."""
+    sites = np.array(world.battery_site, dtype=np.int64)
+    return np.asarray(power_mw * window.lengths_h[:, None] * alive_in(world, window)[sites].T)
 
 
 def _energy(world: World) -> tuple[int, ColumnRule]:
@@ -209,6 +224,19 @@ def _energy(world: World) -> tuple[int, ColumnRule]:
         return ColumnNumbers(costs=costs, lower=np.zeros_like(costs), upper=upper)
 
     return capacity.size, numbers
+
+
+def _generate(world: World) -> tuple[int, ColumnRule]:
+    plants = world.generators
+
+    def numbers(window: Window, state: State) -> ColumnNumbers:
+        """0 <= generate[u,t] <= capacity x h, at fuel and other running cost."""
+        shape = (len(plants), window.count)
+        mw = np.array([window.mean(plant.capacity_mw) for plant in plants]).reshape(shape)
+        cost = np.array([window.mean(plant.usd_per_mwh) for plant in plants]).reshape(shape)
+        return _spread(window, cost.T, upper=mw.T * window.lengths_h[:, None])
+
+    return len(plants), numbers
 
 
 def _spread(window: Window, cost: FloatArray, *, upper: FloatArray) -> ColumnNumbers:

@@ -170,6 +170,8 @@ class PartsOfPrice:
         clean = rates[RATE_KINDS.index("cfe"), :, interval] * imports
         peak = peak + optimum.rent_usd_per_mwh("demand_peak", interval, "meter_import")
         clean = clean + optimum.rent_usd_per_mwh("cfe", interval, "meter_import")
+        buys = optimum.value("buy", interval) > 0.0
+        clean = clean + optimum.rent_usd_per_mwh("cfe", interval, "buy") * (buys & imports)
         return peak, clean, optimum.rent_usd_per_mwh("cfe", interval, "it")
 
     def _api_with_rent(self, optimum: Optimum, interval: int) -> FloatArray:
@@ -203,6 +205,9 @@ class PriceBoard:
         self.world, self.window = world, window
         self._held = WindowModel(world, window, state)
         self.optimum = self._held.solved(window)
+        # A price is that of the plants that run as the optimum has them run.
+        if self.optimum.solution.integer:
+            self._held.model.settle_integers(self.optimum.solution)
         self._basis = self._held.model.basis()
         self._parts = PartsOfPrice(world)
 

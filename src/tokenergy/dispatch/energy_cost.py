@@ -1,26 +1,35 @@
 """What energy costs a site in one interval, as its load grows: a convex line in segments.
 
-A load at the meter is carried by flows over the connection and by as-produced power behind the
-meter. Over the connection, the first MW only give up a sale: blocks and as-produced power
-delivered over the grid are worth their resale; then come contracts that are dearer than resale
-but cheaper than buying; then the spot market. Behind the meter each contract that may be
-curtailed is a segment at its own cost. Sorted by cost, the segments are the site's merit order:
-it starts at the least load that the site can have (all the export it may) and ends at the most
-that contracts and import limit can carry.
+A load at the meter is carried by flows over the connection, by as-produced power behind the meter
+and by plants on site. Over the connection, the first MW only give up a sale: blocks and
+as-produced power delivered over the grid are worth their resale; then come contracts that are
+dearer than resale but cheaper than buying; then the spot market, where its price rises in steps
+one step after the other. What the meter is charged comes on top: for a MW exported less, what its
+export pays; for a MW imported more, what imports pay. Behind the meter each contract that may be
+curtailed, and each plant that runs, is a segment at its own cost. Sorted by cost, the segments are
+the site's merit order: it starts at the least load that the site can have (all the export it may)
+and ends at the most that contracts, plants and import limit can carry.
 """
 
 from bisect import bisect_left
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from math import inf
 
-from tokenergy.dispatch.world import FloatArray, World
+import numpy as np
+
+from tokenergy.dispatch.plants import RunningPlant, free_plants
+from tokenergy.dispatch.terms.steps import PriceSteps
+from tokenergy.dispatch.world import FloatArray, MeterRate, World
 
 FLOW = -1
-"""Source of a segment that is no contract behind the meter: the connection itself."""
+"""Source of a segment that is no contract behind the meter: the connection itself. Plant `u` is
+the source `FLOW - 1 - u`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Segment:
-    """MW at one price, from the connection (`FLOW`) or from a contract (its index)."""
+    """MW at one price, from the connection (`FLOW`), a contract (its index) or a plant."""
 
     usd_per_mwh: float
     size_mw: float
@@ -29,12 +38,16 @@ class Segment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GridTake:
-    """An as-produced contract over the grid: how much of it one may leave, and what it costs."""
+    """An as-produced contract over the grid: how much of it one may leave, and what it costs.
+
+    `after_mw` is what is bought at a lower price before any of it is taken.
+    """
 
     contract: int
     floor_mw: float
     free_mw: float
     usd_per_mwh: float
+    after_mw: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,10 +60,11 @@ class SiteCurve:
         least_mw: load below which power cannot leave the site.
         ends_mw: load at which each segment ends, ascending; the last is the most it can carry.
         slopes_usd_per_mwh: cost of one more MWh within each segment.
-        sources: contract or `FLOW` behind each segment.
+        sources: contract, plant or `FLOW` behind each segment.
         export_mw: power that leaves at the least load.
         sure_mw: power delivered over the grid whatever the load is.
         meter_floors: (contract, MW) behind the meter that must be taken.
+        plant_floors: (plant, MW) that a plant gives as long as it runs.
         grid_takes: contracts over the grid, the cheapest first.
         taken_first_count: grid contracts cheaper than resale: always taken whole.
     """
@@ -62,6 +76,7 @@ class SiteCurve:
     export_mw: float
     sure_mw: float
     meter_floors: tuple[tuple[int, float], ...]
+    plant_floors: tuple[tuple[int, float], ...]
     grid_takes: tuple[GridTake, ...]
     taken_first_count: int
 
@@ -104,9 +119,17 @@ class SiteCurve:
         """Return (contract, MW taken) of every as-produced contract of the site."""
         taken = dict(self.meter_floors)
         for source, part_mw in self._filled(load_mw):
-            if source != FLOW:
+            if source > FLOW:
                 taken[source] += part_mw
         return list(taken.items()) + self._grid_taken(load_mw)
+
+    def generates_mw(self, load_mw: float) -> list[tuple[int, float]]:
+        """Return (plant, MW) of every plant on site that may run."""
+        given = dict(self.plant_floors)
+        for source, part_mw in self._filled(load_mw):
+            if source < FLOW:
+                given[FLOW - 1 - source] += part_mw
+        return list(given.items())
 
     def _filled(self, load_mw: float) -> list[tuple[int, float]]:
         """Return (source, MW) of each segment at this load."""
@@ -123,7 +146,7 @@ class SiteCurve:
         for at, take in enumerate(self.grid_takes):
             free_mw = take.free_mw
             if at >= self.taken_first_count:
-                free_mw = min(free_mw, max(0.0, short_mw))
+                free_mw = min(free_mw, max(0.0, short_mw - take.after_mw))
                 short_mw -= free_mw
             taken.append((take.contract, take.floor_mw + free_mw))
         return taken
@@ -135,26 +158,56 @@ def tiny_mw(around_mw: float) -> float:
 
 
 class EnergyCosts:
-    """The curves of every site of a world, interval by interval."""
+    """The curves of every site of a world, interval by interval.
+
+    Attributes:
+        buy_usd_per_mwh: what a MWh costs that is bought and imported [S, T]: with the rates on
+            the meter that are public, and within the first step.
+        sell_usd_per_mwh: what one earns that is exported and sold [S, T], never more than that.
+    """
 
     def __init__(self, world: World) -> None:
         """Spread prices and deliveries once; nothing of it looks into the future."""
-        self.buy_usd_per_mwh: FloatArray = world.buy_usd_per_mwh(world.spot_usd_per_mwh)
-        sell = world.sell_usd_per_mwh(world.spot_usd_per_mwh)
+        self._buy = world.buy_usd_per_mwh(world.spot_usd_per_mwh)
         # Losses can turn a negative price so that buying pays more than selling costs. Nobody
         # may buy and sell the same MWh, so for decisions resale is never above purchase.
-        self.sell_usd_per_mwh: FloatArray = sell.clip(max=self.buy_usd_per_mwh)
+        self._sell = world.sell_usd_per_mwh(world.spot_usd_per_mwh).clip(max=self._buy)
         self._world = world
         self._grid_block_mw = world.block_delivery_mw(behind_the_meter=False)
         self._meter_block_mw = world.block_delivery_mw(behind_the_meter=True)
         self._grid_takes = self._takes_by_site(behind_the_meter=False)
         self._meter_takes = self._takes_by_site(behind_the_meter=True)
+        self._steps = steps_of(world)
+        self._import_rate, self._export_rate = np.zeros_like(self._buy), np.zeros_like(self._buy)
+        self._believed: list[list[MeterRate]] = [[] for _ in range(world.sites_count)]
+        for rate in world.rates:
+            self._export_rate[rate.site] += rate.export_usd_per_mwh
+            if rate.believed_usd_per_mwh is None:
+                self._import_rate[rate.site] += rate.import_usd_per_mwh
+            else:
+                self._believed[rate.site].append(rate)
+        first = np.array([steps[0][0] for steps in self._steps])[:, None]
+        self.buy_usd_per_mwh: FloatArray = self._buy + self._import_rate + first
+        sell = self._sell - self._export_rate
+        self.sell_usd_per_mwh: FloatArray = sell.clip(max=self.buy_usd_per_mwh)
 
-    def curve(self, site: int, at: int) -> SiteCurve:
-        """Return the cost of load at a site in interval `at`."""
-        world = self._world
-        buy = float(self.buy_usd_per_mwh[site, at])
-        sell = float(self.sell_usd_per_mwh[site, at])
+    def curve(
+        self,
+        site: int,
+        at: int,
+        *,
+        import_limit_mw: float | None = None,
+        plants: Sequence[RunningPlant] | None = None,
+    ) -> SiteCurve:
+        """Return the cost of load at a site in interval `at`.
+
+        Args:
+            site: index of the site.
+            at: index of the interval.
+            import_limit_mw: what may be drawn in an event; None: what the world says.
+            plants: the plants on site that run; None: those that start free of charge.
+        """
+        world, sell = self._world, float(self._sell[site, at])
         takes = sorted(
             (self._grid_take(contract, at) for contract in self._grid_takes[site]),
             key=lambda take: take.usd_per_mwh,
@@ -163,38 +216,55 @@ class EnergyCosts:
         sure_mw = float(self._grid_block_mw[site, at]) + sum(take.floor_mw for take in takes)
         sure_mw += sum(take.free_mw for take in takes[:first])
         export_mw = float(world.export_limit_mw[site, at])
+        import_mw = float(world.import_limit_mw[site, at])
+        later, bought = _ladder(takes[first:], float(self._buy[site, at]), self._steps[site])
+        import_rate, export_rate = self._rates(site, at)
         segments = _flows(
-            [take for take in takes[first:] if take.usd_per_mwh < buy],
-            sure_mw=sure_mw,
+            [(sell, sure_mw), *bought],
             export_mw=export_mw,
-            import_mw=float(world.import_limit_mw[site, at]),
-            buy_usd_per_mwh=buy,
-            sell_usd_per_mwh=sell,
+            import_mw=import_mw if import_limit_mw is None else import_limit_mw,
+            import_usd_per_mwh=import_rate,
+            export_usd_per_mwh=export_rate,
         )
-        floors = []
-        for contract in self._meter_takes[site]:
-            take = world.takes[contract]
-            floor_mw = float(take.floor_mw[at])
-            floors.append((contract, floor_mw))
-            segments.append(
-                Segment(
-                    usd_per_mwh=float(take.take_usd_per_mwh[at]),
-                    size_mw=float(take.available_mw[at]) - floor_mw,
-                    source=contract,
-                )
-            )
-        base_mw = float(self._meter_block_mw[site, at]) + sum(floor for _, floor in floors)
+        floors = [(contract, self._floor_mw(contract, at)) for contract in self._meter_takes[site]]
+        segments += [self._free(contract, floor_mw, at) for contract, floor_mw in floors]
+        running = free_plants(world, site, at) if plants is None else plants
+        segments += [_plant_segment(plant) for plant in running]
+        plant_floors = tuple((plant.plant, plant.floor_mw) for plant in running)
+        base_mw = float(self._meter_block_mw[site, at])
+        base_mw += sum(floor_mw for _, floor_mw in (*floors, *plant_floors))
         return _laid_out(
             segments,
             least_mw=base_mw - export_mw,
             export_mw=export_mw,
             sure_mw=sure_mw,
             meter_floors=tuple(floors),
-            grid_takes=tuple(
-                take if rank < first or take.usd_per_mwh < buy else _left(take)
-                for rank, take in enumerate(takes)
-            ),
+            plant_floors=plant_floors,
+            grid_takes=(*takes[:first], *later),
             taken_first_count=first,
+        )
+
+    def _rates(self, site: int, at: int) -> tuple[float, float]:
+        """Return what an imported and an exported MWh pays at a site's meter, as believed now.
+
+        Nobody may earn by importing and exporting the same MWh.
+        """
+        import_rate = float(self._import_rate[site, at])
+        for rate in self._believed[site]:
+            if rate.believed_usd_per_mwh is not None:
+                import_rate += float(rate.believed_usd_per_mwh(at)[at])
+        return import_rate, max(float(self._export_rate[site, at]), -import_rate)
+
+    def _floor_mw(self, contract: int, at: int) -> float:
+        return float(self._world.takes[contract].floor_mw[at])
+
+    def _free(self, contract: int, floor_mw: float, at: int) -> Segment:
+        """Return what may be taken of a contract behind the meter beyond its floor."""
+        take = self._world.takes[contract]
+        return Segment(
+            usd_per_mwh=float(take.take_usd_per_mwh[at]),
+            size_mw=float(take.available_mw[at]) - floor_mw,
+            source=contract,
         )
 
     def _takes_by_site(self, *, behind_the_meter: bool) -> list[list[int]]:
@@ -215,38 +285,67 @@ class EnergyCosts:
         )
 
 
-def _left(take: GridTake) -> GridTake:
-    """Return a contract dearer than buying: only its floor is ever taken."""
-    return GridTake(
-        contract=take.contract,
-        floor_mw=take.floor_mw,
-        free_mw=0.0,
-        usd_per_mwh=take.usd_per_mwh,
+def steps_of(world: World) -> list[tuple[tuple[float, float], ...]]:
+    """Return the steps of each site's import price: (adder in USD/MWh, MW)."""
+    steps: list[tuple[tuple[float, float], ...]] = [((0.0, inf),)] * world.sites_count
+    for term in world.terms:
+        if isinstance(term, PriceSteps):
+            steps[term.site] = tuple(zip(term.adder_usd_per_mwh, term.widths_mw, strict=True))
+    return steps
+
+
+def _plant_segment(running: RunningPlant) -> Segment:
+    return Segment(
+        usd_per_mwh=running.usd_per_mwh, size_mw=running.free_mw, source=FLOW - 1 - running.plant
     )
 
 
+def _ladder(
+    takes: list[GridTake], buy_usd_per_mwh: float, steps: tuple[tuple[float, float], ...]
+) -> tuple[list[GridTake], list[tuple[float, float]]]:
+    """Put purchases and the contracts that are dearer than resale in the order of their cost.
+
+    Returns:
+        The contracts, each with what is bought before it; and (USD/MWh, MW) of everything, the
+        market before a contract of the same price, up to its last step, which has no end.
+    """
+    left, later, parts, bought_mw = list(takes), [], [], 0.0
+    for adder, width_mw in steps:
+        price = buy_usd_per_mwh + adder
+        while left and left[0].usd_per_mwh < price:
+            later.append(replace(left.pop(0), after_mw=bought_mw))
+            parts.append((later[-1].usd_per_mwh, later[-1].free_mw))
+        parts.append((price, width_mw))
+        bought_mw += width_mw
+    return [*later, *(replace(take, free_mw=0.0) for take in left)], parts
+
+
 def _flows(
-    takes: list[GridTake],
+    parts: list[tuple[float, float]],
     *,
-    sure_mw: float,
     export_mw: float,
     import_mw: float,
-    buy_usd_per_mwh: float,
-    sell_usd_per_mwh: float,
+    import_usd_per_mwh: float,
+    export_usd_per_mwh: float,
 ) -> list[Segment]:
-    """Return the segments of the connection, from full export to full import."""
-    segments, reached_mw = [], -export_mw
-    steps = [(sell_usd_per_mwh, sure_mw)]
-    for take in takes:
-        steps.append((take.usd_per_mwh, steps[-1][1] + take.free_mw))
-    steps.append((buy_usd_per_mwh, import_mw))
-    for usd_per_mwh, until_mw in steps:
-        end_mw = min(import_mw, until_mw)
-        if end_mw > reached_mw:
-            segments.append(
-                Segment(usd_per_mwh=usd_per_mwh, size_mw=end_mw - reached_mw, source=FLOW)
-            )
-            reached_mw = end_mw
+    """Return the segments of the connection, from full export to full import.
+
+    `parts` are (USD/MWh, MW) from a flow of 0 on; the first one's price holds below it, too.
+    """
+    segments: list[Segment] = []
+    reached_mw, until_mw = -export_mw, 0.0
+    for usd_per_mwh, width_mw in parts:
+        until_mw += width_mw
+        for end_mw, rate in (
+            (min(0.0, until_mw, import_mw), -export_usd_per_mwh),
+            (min(until_mw, import_mw), import_usd_per_mwh),
+        ):
+            if end_mw > reached_mw:
+                price, size_mw = usd_per_mwh + rate, end_mw - reached_mw
+                if segments and segments[-1].usd_per_mwh == price:
+                    size_mw += segments.pop().size_mw
+                segments.append(Segment(usd_per_mwh=price, size_mw=size_mw, source=FLOW))
+                reached_mw = end_mw
     return segments
 
 
@@ -257,11 +356,12 @@ def _laid_out(
     export_mw: float,
     sure_mw: float,
     meter_floors: tuple[tuple[int, float], ...],
+    plant_floors: tuple[tuple[int, float], ...],
     grid_takes: tuple[GridTake, ...],
     taken_first_count: int,
 ) -> SiteCurve:
-    """Sort segments by cost, a contract before a flow of the same cost, and add them up."""
-    segments.sort(key=lambda part: (part.usd_per_mwh, part.source == FLOW))
+    """Sort segments by cost, of one cost contracts before plants before flows; add them up."""
+    segments.sort(key=lambda part: (part.usd_per_mwh, part.source <= FLOW, part.source))
     if not segments:
         segments = [Segment(usd_per_mwh=0.0, size_mw=0.0, source=FLOW)]
     ends, end_mw = [], least_mw
@@ -276,6 +376,7 @@ def _laid_out(
         export_mw=export_mw,
         sure_mw=sure_mw,
         meter_floors=meter_floors,
+        plant_floors=plant_floors,
         grid_takes=grid_takes,
         taken_first_count=taken_first_count,
     )

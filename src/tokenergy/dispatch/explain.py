@@ -6,54 +6,95 @@ import numpy as np
 
 from tokenergy.company.finding import Finding
 from tokenergy.dispatch.solve import Optimum, WindowModel
+from tokenergy.dispatch.terms.shortfall import shortfall_findings
 from tokenergy.dispatch.window import Window
-from tokenergy.dispatch.world import State, World
+from tokenergy.dispatch.world import FloatArray, State, World
 
 REFUSED_MTOK = 1e-6
 POWER_MW = 1e-6
 RENT_USD = 1e-6
 """A limit with a smaller rent, per MWh, GPU or Mtok, stands in nobody's way."""
+CIRCLE_USD_PER_MWH = 1e-9
+"""A gain that is rounding."""
 
 
 def market_findings(world: World) -> tuple[Finding, ...]:
     """Return the sites where a MWh could be bought and sold at a gain without limit.
 
     Resale must not earn more than a purchase costs, in any interval, or the program has no
-    bound (contracts sheet, section 2). It happens at very negative prices with losses.
+    bound (contracts sheet, section 2). It happens at very negative prices with losses, and where
+    a supply tariff pays more for what is fed in than it charges. Nor may the meter pay more for
+    an exported MWh than for an imported one is charged: a MWh in a circle would earn.
     """
     buy = world.buy_usd_per_mwh(world.spot_usd_per_mwh)
     sell = world.sell_usd_per_mwh(world.spot_usd_per_mwh)
+    charged, earned = np.zeros_like(buy), np.zeros_like(buy)
+    for rate in world.rates:
+        charged[rate.site] += rate.import_usd_per_mwh
+        earned[rate.site] -= rate.export_usd_per_mwh
+    both_ways = np.minimum(world.import_limit_mw, world.export_limit_mw) > 0.0
+    earned = np.where(both_ways, earned, charged)
     findings = []
-    for site, name in enumerate(world.site_names):
-        above = (sell[site] > buy[site]).nonzero()[0]
-        if not above.size:
-            continue
-        at = int(above[0])
-        findings.append(
-            Finding(
-                code="RESALE_ABOVE_BUY",
-                path=f"sites[{site}].market.price",
-                value=f"{sell[site, at]:.2f}",
-                limit=f"{buy[site, at]:.2f}",
-                unit="USD/MWh",
-                reason=(
-                    f"in {above.size} intervals, the first at {world.moment(at):%Y-%m-%dT%H:%MZ}, "
-                    f"site {name} would earn more by selling a MWh than buying it costs"
-                ),
-                remedy="Raise resale_spread_usd_per_mwh or the adder, or lower loss_share",
-            )
-        )
+    for site in range(world.sites_count):
+        if np.any(sell[site] > buy[site] + CIRCLE_USD_PER_MWH):
+            findings.append(_resale_finding(world, site, sell[site], buy[site]))
+        elif np.any(earned[site] > charged[site] + CIRCLE_USD_PER_MWH):
+            findings.append(_circle_finding(world, site, earned[site], charged[site]))
     return tuple(findings)
+
+
+def _resale_finding(world: World, site: int, sell: FloatArray, buy: FloatArray) -> Finding:
+    above = (sell > buy).nonzero()[0]
+    at = int(above[0])
+    return Finding(
+        code="RESALE_ABOVE_BUY",
+        path=f"sites[{site}].market.price",
+        value=f"{sell[at]:.2f}",
+        limit=f"{buy[at]:.2f}",
+        unit="USD/MWh",
+        reason=(
+            f"in {above.size} intervals, the first at {world.moment(at):%Y-%m-%dT%H:%MZ}, site "
+            f"{world.site_names[site]} would earn more by selling a MWh than buying it costs"
+        ),
+        remedy="Raise resale_spread_usd_per_mwh or the adder, or lower loss_share; of a supply "
+        "tariff, lower export_usd_per_mwh",
+    )
+
+
+def _circle_finding(world: World, site: int, earned: FloatArray, charged: FloatArray) -> Finding:
+    above = (earned > charged + CIRCLE_USD_PER_MWH).nonzero()[0]
+    at = int(above[0])
+    rates = [rate for rate in world.rates if rate.site == site]
+    best = min(rates, key=lambda rate: float(rate.export_usd_per_mwh[at]))
+    return Finding(
+        code="RESALE_ABOVE_BUY",
+        path=f"sites[{site}]",
+        value=f"{earned[at]:.2f}",
+        limit=f"{charged[at]:.2f}",
+        unit="USD/MWh",
+        reason=(
+            f"in {above.size} intervals, the first at {world.moment(at):%Y-%m-%dT%H:%MZ}, the "
+            f"meter of site {world.site_names[site]} pays {earned[at]:.2f} USD for a MWh exported "
+            f"and charges {charged[at]:.2f} USD for one imported: the same MWh in a circle earns"
+        ),
+        remedy=f"Lower export_usd_per_mwh of {best.contract_id}",
+    )
 
 
 def infeasible_findings(world: World, window: Window, state: State) -> tuple[Finding, ...]:
     """Return where power is missing or in excess whatever the dispatch does, a site at most once.
 
     Only fixed load, sleeping GPUs and deliveries that may not be curtailed can do that: work
-    itself can always be refused (dispatch sheet, section 3).
+    itself can always be refused (dispatch sheet, section 3). Then what terms of contracts lack:
+    clean power for a target, hours of a permit.
     """
-    optimum = WindowModel(world, window, state, elastic=True).solved(window)
-    findings = []
+    model = WindowModel(world, window, state, elastic=True)
+    optimum = model.solved(window)
+    findings = [
+        finding
+        for term, added in model.terms.items()
+        for finding in shortfall_findings(world, term, added, optimum)
+    ]
     for block, code in (("missing", "FIXED_LOAD_UNSERVED"), ("excess", "DELIVERY_EXCEEDS_SINK")):
         power_mw = optimum.value(block) / window.lengths_h[:, None]
         for site in power_mw.max(axis=0, initial=0.0).nonzero()[0]:
@@ -69,7 +110,7 @@ def _power_finding(
     world: World, window: Window, code: str, site: int, at: int, power_mw: float
 ) -> Finding:
     name = world.site_names[site]
-    when = world.moment(window.begin + at).strftime("%Y-%m-%dT%H:%MZ")
+    when = world.moment(int(window.edges[at])).strftime("%Y-%m-%dT%H:%MZ")
     path = f"sites[{site}]"
     if code == "FIXED_LOAD_UNSERVED":
         limit_mw = float(window.import_limit_mw[site, at])
@@ -100,9 +141,58 @@ def _power_finding(
     )
 
 
+def simultaneous_findings(
+    world: World, charge_mwh: FloatArray, discharge_mwh: FloatArray, *, begin: int
+) -> tuple[Finding, ...]:
+    """Return a warning for each battery that charges and discharges at once.
+
+    It burns energy where a MWh is worth less than nothing; that it is one or the other would need
+    whole numbers (contracts sheet, section 4).
+
+    Args:
+        world: the company as arrays.
+        charge_mwh: by battery and interval [B, n].
+        discharge_mwh: likewise.
+        begin: index of the first interval.
+    """
+    findings = []
+    both_mwh = np.minimum(charge_mwh, discharge_mwh)
+    for battery, spec in enumerate(world.batteries):
+        hits = (both_mwh[battery] > POWER_MW * world.step_h).nonzero()[0]
+        if not hits.size:
+            continue
+        worst = int(both_mwh[battery].argmax())
+        when = world.moment(begin + worst).strftime("%Y-%m-%dT%H:%MZ")
+        findings.append(
+            Finding(
+                code="SIMULTANEOUS_CHARGE_DISCHARGE",
+                path=f"batteries[{battery}]",
+                value=f"{both_mwh[battery, worst]:.3f}",
+                limit="0",
+                unit="MWh",
+                severity="warning",
+                reason=(
+                    f"battery {spec.name} charges and discharges at once in {hits.size} intervals, "
+                    f"most at {when}: {both_mwh[battery, worst]:.1f} MWh; it burns energy where "
+                    "a MWh is worth less than nothing"
+                ),
+                remedy="Let contracts curtail, raise export_limit_mw, or state "
+                "cycle_usd_per_mwh_discharged",
+            )
+        )
+    return tuple(findings)
+
+
 def refused_findings(world: World, optimum: Optimum) -> tuple[Finding, ...]:
     """Return must-serve work that the optimum refuses, with the limit that stands in the way."""
     return tuple(_refused(world, optimum))
+
+
+def window_warnings(world: World, optimum: Optimum) -> tuple[Finding, ...]:
+    """Return what a solved window does that its user should know: refused work, burnt energy."""
+    charge, discharge = optimum.value("charge").T, optimum.value("discharge").T
+    burnt = simultaneous_findings(world, charge, discharge, begin=optimum.window.begin)
+    return (*refused_findings(world, optimum), *burnt)
 
 
 def _refused(world: World, optimum: Optimum) -> Iterator[Finding]:
@@ -115,7 +205,7 @@ def _refused(world: World, optimum: Optimum) -> Iterator[Finding]:
         mine = [i for i, r in enumerate(world.routes) if r.workload == workload]
         served_mtok = float(optimum.value("serve")[worst, mine].sum())
         asked_mtok = served_mtok + amount_mtok  # of work that may wait, what does not wait on
-        when = world.moment(optimum.window.begin + worst).strftime("%Y-%m-%dT%H:%MZ")
+        when = world.moment(int(optimum.window.edges[worst])).strftime("%Y-%m-%dT%H:%MZ")
         yield Finding(
             code="MUST_SERVE_REFUSED",
             path=f"workloads[{workload}]",

@@ -125,6 +125,7 @@ class Present:
     Attributes:
         work_mtok: arrivals and backlog by workload.
         awake_count: replicas awake before the interval, by deployment.
+        gpus_count: GPUs that are there, by fleet.
         load_mw: fixed load, sleep and battery at the meter, by site.
         surplus_usd_per_mwh: worth of power that cannot leave a site at these loads, by site.
         work_only: whether only work draws power at a site, not replicas awake without any: so
@@ -136,6 +137,7 @@ class Present:
     step_h: float
     work_mtok: tuple[float, ...]
     awake_count: tuple[float, ...]
+    gpus_count: tuple[float, ...]
     pue: tuple[float, ...]
     load_mw: tuple[float, ...]
     surplus_usd_per_mwh: tuple[float, ...]
@@ -155,7 +157,7 @@ class Fill:
         self.load_mw = list(present.load_mw)
         self.needed_count = [0.0] * len(world.deployments)
         self.extra_count = [0.0] * len(world.deployments)
-        self.gpus_left_count = [fleet.gpus_count for fleet in world.fleets]
+        self.gpus_left_count = list(present.gpus_count)
         self.api_left_mtok = [d.limit_mtok_per_h * present.step_h for d in world.deployments]
         self.credit_mtok = [0.0] * len(world.floor_share)
         self.paid_usd = 0.0
@@ -228,6 +230,24 @@ class Fill:
         self.paid_usd += replicas_count * lease * step_h
         self.add_load(target.site, replicas_count * self.waking_mw(deployment))
 
+    def hold(self, deployment: int, replicas_count: float) -> None:
+        """Keep replicas awake that are so already and that this interval's work does not need."""
+        target = self.world.deployments[deployment]
+        fleet = self.world.fleets[target.fleet]
+        self.extra_count[deployment] += replicas_count
+        self._use_gpus(target.fleet, replicas_count * target.gpus_count)
+        lease = fleet.lease_usd_per_gpu_hour * target.gpus_count
+        self.paid_usd += replicas_count * lease * self.present.step_h
+        self.add_load(target.site, replicas_count * self.holding_mw(deployment))
+
+    def holding_mw(self, deployment: int) -> float:
+        """Return the load at the meter of one replica that stays awake without work."""
+        target = self.world.deployments[deployment]
+        if self.present.work_only[target.site]:
+            return 0.0
+        sleep_mw = self.world.fleets[target.fleet].sleep_mw_per_gpu * target.gpus_count
+        return (target.base_mw - sleep_mw) * self.present.pue[target.site]
+
     def waking_mw(self, deployment: int) -> float:
         """Return the load at the meter of one replica that wakes, its wake included."""
         target = self.world.deployments[deployment]
@@ -298,7 +318,7 @@ class Fill:
 
     def _use_gpus(self, fleet: int, gpus_count: float) -> None:
         left_count = self.gpus_left_count[fleet] - gpus_count
-        whole_count = self.world.fleets[fleet].gpus_count
+        whole_count = self.present.gpus_count[fleet]
         self.gpus_left_count[fleet] = _rest(left_count, whole_count=whole_count)
 
 

@@ -11,6 +11,8 @@ from dataclasses import replace
 
 import numpy as np
 
+from tokenergy.dispatch.coarse import coarsened
+from tokenergy.dispatch.ridge import Ridge
 from tokenergy.dispatch.window import Window, as_known, mean_stored_usd_per_mwh, true_window
 from tokenergy.dispatch.world import FloatArray, IntArray, World
 
@@ -22,19 +24,21 @@ ERROR_REACH_H = 5.0
 LEVEL_FADE_PER_H = 0.9
 LEVEL_RANGE = (0.5, 2.0)
 USUAL_DAYS = 7
-LAG_DAYS = (1, 2, 3, 7)
-RIDGE_WEIGHT = 10.0
-LEAST_RIDGE_DAYS = 14
 
 
 class Forecaster:
     """Makes the window that a policy without foresight sees at an interval."""
 
-    def __init__(self, world: World) -> None:
-        """Remember the world; nothing after the present is read but what is published."""
+    def __init__(self, world: World, *, perfect_day_ahead: bool = False) -> None:
+        """Remember the world; nothing after the present is read but what is published.
+
+        With `perfect_day_ahead` all day-ahead prices of a window and its demand are known, and
+        prices in real time are believed as ever: what a better forecast could be worth at most.
+        """
         self.world = world
+        self._perfect = perfect_day_ahead
         self._day = max(1, round(24.0 / world.step_h))
-        self._ridges: dict[int, _Ridge] = {}
+        self._ridges: dict[int, Ridge] = {}
 
     def window(self, at: int, count: int) -> Window:
         """Return a window of `count` intervals that begins at `at`, as believed at `at`."""
@@ -50,53 +54,64 @@ class Forecaster:
         for row, take in enumerate(world.takes):
             strike[row, 0] = take.take_usd_per_mwh[at]
         empty = np.zeros((0, count))
-        buy = world.buy_usd_per_mwh(spot)
+        buy = world.buy_usd_per_mwh(spot, span)
         window = replace(
             as_known(world, known, at=at),
             buy_usd_per_mwh=buy,
             # A believed price may lie below all true ones: nobody believes in money for nothing.
-            sell_usd_per_mwh=np.minimum(world.sell_usd_per_mwh(spot), buy),
+            sell_usd_per_mwh=np.minimum(world.sell_usd_per_mwh(spot, span), buy),
             available_mw=available if world.takes else empty,
             floor_mw=_floors(available, curtailable) if world.takes else empty,
             take_usd_per_mwh=strike if world.takes else empty,
             arrivals_mtok=self._arrivals_mtok(at, span),
         )
+        if self._perfect:
+            window = replace(window, arrivals_mtok=known.arrivals_mtok)
         if at + count >= world.last:
             return window  # the end valuation is a rule that everybody knows
         return replace(window, stored_usd_per_mwh=mean_stored_usd_per_mwh(world, window))
+
+    def window_on(self, at: int, edges: IntArray) -> Window:
+        """Return a window on the edges of `coarse.growing_edges`, as believed at `at`."""
+        fine = self.window(at, int(edges[-1]) - at)
+        return fine if fine.count == edges.size - 1 else coarsened(fine, edges)
 
     def _spot(self, site: int, at: int, span: IntArray) -> FloatArray:
         """Return the prices that are believed at `at` for the intervals of `span` [n]."""
         prices = self.world.spot_usd_per_mwh[site]
         public = max(at + 1, int(self.world.published_until[site, at]))
         if public > at + 1:
-            return self._blend(prices, public, span)
-        believed = self._ridge(site, at).predict(prices, at, span)
-        believed[0] = prices[at]
+            known = public if not self._perfect else self.world.last
+            return self._blend(prices, known, span)
+        believed = self._in_real_time(site, at, span)
         if span.size > 1 and at >= 1:
-            before = self._ridge(site, at - 1).predict(prices, at - 1, span[:1])
-            miss = np.clip(
-                prices[at] - before[0], -ERROR_LIMIT_USD_PER_MWH, ERROR_LIMIT_USD_PER_MWH
-            )
+            miss = prices[at] - self._in_real_time(site, at - 1, np.array([at]))[0]
+            miss = np.clip(miss, -ERROR_LIMIT_USD_PER_MWH, ERROR_LIMIT_USD_PER_MWH)
             ahead_h = (span[1:] - at) * self.world.step_h
-            fading = np.where(ahead_h <= ERROR_REACH_H, ERROR_FADE_PER_H**ahead_h, 0.0)
-            believed[1:] += miss * fading
-        return believed
+            believed[1:] += miss * np.where(
+                ahead_h <= ERROR_REACH_H, ERROR_FADE_PER_H**ahead_h, 0.0
+            )
+        return np.asarray(believed)
+
+    def _in_real_time(self, site: int, at: int, span: IntArray) -> FloatArray:
+        """Return what is believed at `at` where only the present is public, the error apart [n]."""
+        prices = self.world.spot_usd_per_mwh[site]
+        ridge = self._ridges.setdefault(site, Ridge(prices, self.world.step_h))
+        ahead = span > at
+        if not ahead.any():
+            return np.asarray(prices[span])
+        learnt = ridge.predict(at, span[ahead])
+        if learnt is None:
+            return self._blend(prices, at + 1, span)
+        believed = prices[np.minimum(span, at)]
+        believed[ahead] = learnt
+        return np.asarray(believed)
 
     def _blend(self, values: FloatArray, known: int, span: IntArray) -> FloatArray:
         """Return known values, then a blend of the last known day and the same weekday."""
         believed = YESTERDAY_SHARE * values[_back(span, known, self._day)]
         believed += LAST_WEEK_SHARE * values[_back(span, known, 7 * self._day)]
         return np.where(span < known, values[span], believed)
-
-    def _ridge(self, site: int, at: int) -> "_Ridge":
-        """Return the regression of a site, fitted once a day on what was known then."""
-        day_start = at - at % self._day
-        held = self._ridges.get(site)
-        if held is None or held.fitted_at != day_start:
-            held = _Ridge(self.world.spot_usd_per_mwh[site], day_start, self._day)
-            self._ridges[site] = held
-        return held
 
     def _output_mw(self, output: FloatArray, at: int, span: IntArray) -> FloatArray:
         """Return the usual output of the hour, the present departure from it fading [n]."""
@@ -127,64 +142,6 @@ class Forecaster:
         believed = before * (1.0 + (level[:, None] - 1.0) * fade[None, :])
         believed[:, 0] = present
         return np.asarray(believed)
-
-
-class _Ridge:
-    """Prices of a real-time market from four lagged days, in asinh of the scaled price."""
-
-    def __init__(self, prices: FloatArray, at: int, day: int) -> None:
-        """Fit on everything before `at`."""
-        self.fitted_at, self._day = at, day
-        known = prices[:at]
-        self._centre_usd_per_mwh = float(np.median(known)) if known.size else 0.0
-        spread = np.median(np.abs(known - self._centre_usd_per_mwh)) if known.size else 1.0
-        self._scale_usd_per_mwh = max(1.0, float(spread))
-        self._weights: FloatArray | None = None
-        first = max(LAG_DAYS) * day
-        if at - first < LEAST_RIDGE_DAYS * day:
-            return
-        scaled = self._scaled(known)
-        targets = np.arange(first, at)
-        features = self._features(scaled, targets)
-        penalty = RIDGE_WEIGHT * np.eye(features.shape[1])
-        penalty[0, 0] = 0.0
-        solved = np.linalg.solve(features.T @ features + penalty, features.T @ scaled[targets])
-        self._weights = np.asarray(solved, dtype=np.float64)
-
-    def _scaled(self, prices: FloatArray) -> FloatArray:
-        return np.asarray(np.arcsinh((prices - self._centre_usd_per_mwh) / self._scale_usd_per_mwh))
-
-    def _features(self, scaled: FloatArray, targets: IntArray) -> FloatArray:
-        """Return a constant, the lagged hours, yesterday's mean and the hour of the day."""
-        lags = [scaled[targets - lag * self._day] for lag in LAG_DAYS]
-        running = np.concatenate(([0.0], np.cumsum(scaled)))
-        yesterday = (running[targets] - running[targets - self._day]) / self._day
-        turn_rad = 2.0 * np.pi * (targets % self._day) / self._day
-        waves = [np.sin(turn_rad), np.cos(turn_rad), np.sin(2 * turn_rad), np.cos(2 * turn_rad)]
-        return np.column_stack([np.ones(targets.size), *lags, yesterday, *waves])
-
-    def predict(self, prices: FloatArray, at: int, span: IntArray) -> FloatArray:
-        """Return prices for `span`, an hour after another; nothing after `at` is read."""
-        last = int(span.max()) + 1
-        if self._weights is None:
-            back = _back(span, at + 1, self._day)
-            week = _back(span, at + 1, 7 * self._day)
-            return YESTERDAY_SHARE * prices[back] + LAST_WEEK_SHARE * prices[week]
-        scaled = np.zeros(max(last, at + 1))
-        scaled[: at + 1] = self._scaled(prices[: at + 1])
-        for begin in range(at + 1, last, self._day):
-            # A day at once: its lags are known or were predicted a step before.
-            targets = np.arange(begin, min(begin + self._day, last))
-            features = self._features_ahead(scaled, targets, begin)
-            scaled[targets] = features @ self._weights
-        back_usd = np.sinh(scaled[span]) * self._scale_usd_per_mwh + self._centre_usd_per_mwh
-        return np.asarray(back_usd)
-
-    def _features_ahead(self, scaled: FloatArray, targets: IntArray, begin: int) -> FloatArray:
-        features = self._features(scaled, targets)
-        # Yesterday's mean is not known within the day that is being predicted.
-        features[:, 1 + len(LAG_DAYS)] = scaled[begin - self._day : begin].mean()
-        return features
 
 
 def _back(span: IntArray, known: int, period: int) -> IntArray:

@@ -7,11 +7,14 @@ in mind; only then is the company's file infeasible.
 """
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 
 from tokenergy.dispatch.energy_cost import EnergyCosts, SiteCurve, tiny_mw
 from tokenergy.dispatch.fill import Fill, Lane, Present, lanes_of, lost_share
+from tokenergy.dispatch.outages import Limits, alive, gpus_count, standing_mw
+from tokenergy.dispatch.plants import RunningPlant, running_plants
 from tokenergy.dispatch.window import true_window, work_only
 from tokenergy.dispatch.world import NOWHERE, Action, FloatArray, State, World
 from tokenergy.errors import InfeasibleProgram
@@ -28,9 +31,14 @@ class Intervals:
         self.world = world
         self.lanes: tuple[Lane, ...] = lanes_of(world)
         self.costs = EnergyCosts(world)
-        self._standing_mw: list[float] = world.standing_mw().tolist()
+        span = np.arange(world.last)
+        gpus = gpus_count(world, span)
+        self._gpus_count: list[list[float]] = gpus.T.tolist()
+        standing = standing_mw(world, gpus, alive(world, span))
+        self._standing_mw: list[list[float]] = standing.T.tolist()
         self._pue: list[list[float]] = world.pue.T.tolist()
         self._work_only = work_only(world, true_window(world, begin=0, count=world.last))
+        self._scarce = [self._scarce_usd_per_mwh(site) for site in range(world.sites_count)]
         self._slow = [lane for lane in self.lanes if lane.site != NOWHERE and lane.woken is None]
 
     def begin(
@@ -40,6 +48,7 @@ class Intervals:
         *,
         battery_mw: Sequence[float] | None = None,
         it_usd_per_mwh: tuple[float, ...] | None = None,
+        limits: Limits | None = None,
     ) -> tuple[Fill, list[float]]:
         """Return an empty fill, and the power of each battery: charge less discharge.
 
@@ -49,31 +58,36 @@ class Intervals:
             battery_mw: power wanted of each battery; None: all rest.
             it_usd_per_mwh: price at the racks of each site, for policies that do not look at
                 the site's own.
+            limits: what is there in an event; None: what the world says.
 
         Raises:
             InfeasibleProgram: if a site's standing load exceeds what it can carry.
         """
-        world = self.world
-        curves = tuple(self.costs.curve(site, at) for site in range(world.sites_count))
-        pue = self._pue[at]
+        world, pue = self.world, self._pue[at]
+        standing, gpus = self._standing_mw[at], self._gpus_count[at]
+        if limits is not None:
+            gpus = limits.gpus_count.tolist()
+            there = limits.gpus_count[:, None], limits.alive[:, None]
+            standing = standing_mw(world, *there)[:, 0].tolist()
+        curves = self._curves(at, limits, state, standing)
         power_mw = [0.0] * len(world.batteries) if battery_mw is None else list(battery_mw)
         loads, surplus = [], []
         for site, curve in enumerate(curves):
-            standing_mw = pue[site] * self._standing_mw[site]
-            resting_mw = standing_mw
+            resting_mw = pue[site] * standing[site]
             mine = self._batteries(site)
-            standing_mw += sum(power_mw[b] for b in mine)
-            excess_mw = standing_mw - curve.most_mw
+            load_mw = resting_mw + sum(power_mw[b] for b in mine)
+            excess_mw = load_mw - curve.most_mw
             if excess_mw > tiny_mw(curve.most_mw):
-                standing_mw -= self._shift(power_mw, mine, state, lower_mw=excess_mw)
-                self._fault_if(standing_mw - curve.most_mw, site, at, "carry its standing load")
-            loads.append(standing_mw)
+                load_mw -= self._shift(power_mw, mine, state, lower_mw=excess_mw)
+                self._fault_if(load_mw - curve.most_mw, site, at, "carry its standing load")
+            loads.append(load_mw)
             surplus.append(self._surplus_usd_per_mwh(site, resting_mw, curve, state))
         present = Present(
             step_h=world.step_h,
             work_mtok=tuple(self._work_mtok(at, state)),
             awake_count=tuple(state.awake.tolist()),
             pue=tuple(pue),
+            gpus_count=tuple(gpus),
             load_mw=tuple(loads),
             surplus_usd_per_mwh=tuple(surplus),
             curves=curves,
@@ -83,20 +97,39 @@ class Intervals:
         return Fill(world, self.lanes, present), power_mw
 
     def close(
-        self, fill: Fill, power_mw: list[float], *, at: int, state: State, source: str
+        self,
+        fill: Fill,
+        power_mw: list[float],
+        *,
+        at: int,
+        state: State,
+        source: str,
+        soon_mtok: Sequence[float] | None = None,
     ) -> Action:
         """Return the action of a filled interval.
+
+        Args:
+            fill: the interval, filled.
+            power_mw: charge less discharge of each battery; changed where a limit asks for it.
+            at: index of the interval.
+            state: what the past left.
+            source: the policy that decides.
+            soon_mtok: work to wake replicas for that take the whole interval to wake, by
+                workload; None: all that is left.
 
         Raises:
             InfeasibleProgram: if power that must be taken can neither leave a site nor be used.
         """
-        self._wake_ahead(fill)
+        self._wake_ahead(fill, fill.left_mtok if soon_mtok is None else soon_mtok)
         for site, curve in enumerate(fill.present.curves):
             self._absorb(fill, power_mw, site, curve, at=at, state=state)
         takes_mw = np.zeros(len(self.world.takes))
+        generate_mw = np.zeros(len(self.world.generators))
         for curve, load_mw in zip(fill.present.curves, fill.load_mw, strict=True):
             for contract, taken_mw in curve.takes_mw(load_mw):
                 takes_mw[contract] = taken_mw
+            for plant, given_mw in curve.generates_mw(load_mw):
+                generate_mw[plant] = given_mw
         power = np.array(power_mw)
         return Action(
             serve_mtok=np.array(fill.serve_mtok),
@@ -105,6 +138,7 @@ class Intervals:
             take_mw=takes_mw,
             charge_mw=power.clip(min=0.0),
             discharge_mw=(-power).clip(min=0.0),
+            generate_mw=generate_mw,
             source=source,
         )
 
@@ -119,6 +153,34 @@ class Intervals:
         spec = self.world.batteries[battery]
         stored_mwh = max(0.0, float(state.energy_mwh[battery]))
         return min(spec.power_mw, stored_mwh * spec.discharge_eff_share / self.world.step_h)
+
+    def _curves(
+        self, at: int, limits: Limits | None, state: State, racks_mw: Sequence[float]
+    ) -> tuple[SiteCurve, ...]:
+        """Return the cost of load at each site; `racks_mw` is its load before any work."""
+        world, curves = self.world, []
+        for site in range(world.sites_count):
+            limit_mw = None if limits is None else float(limits.import_limit_mw[site])
+            curve_of = partial(self._curve, site, at, limit_mw)
+            if not world.generators:
+                curves.append(self.costs.curve(site, at, import_limit_mw=limit_mw))
+                continue
+            running = running_plants(
+                world,
+                site,
+                at,
+                state,
+                curve_of=curve_of,
+                standing_mw=self._pue[at][site] * racks_mw[site],
+                scarce_usd_per_mwh=self._scarce[site] / self._pue[at][site],
+            )
+            curves.append(curve_of(running))
+        return tuple(curves)
+
+    def _curve(
+        self, site: int, at: int, limit_mw: float | None, plants: Sequence[RunningPlant]
+    ) -> SiteCurve:
+        return self.costs.curve(site, at, import_limit_mw=limit_mw, plants=plants)
 
     def _surplus_usd_per_mwh(
         self, site: int, resting_mw: float, curve: SiteCurve, state: State
@@ -135,6 +197,16 @@ class Intervals:
             return first
         short_mw -= sum(self.charge_limit_mw(b, state) for b in self._batteries(site))
         return min(0.0, first) if short_mw <= 0.0 else FORCED_USD_PER_MWH
+
+    def _scarce_usd_per_mwh(self, site: int) -> float:
+        """Return what a MWh at the racks is worth to the best work that a site can do."""
+        worth = [
+            (lane.value_usd_per_mtok - lane.paid_usd_per_mtok - lane.held.lease_usd_per_mtok)
+            / lane.held.it_mwh_per_mtok
+            for lane in self.lanes
+            if lane.site == site and lane.held.it_mwh_per_mtok > 0.0
+        ]
+        return max(0.0, *worth) if worth else 0.0
 
     def _batteries(self, site: int) -> list[int]:
         return [at for at, home in enumerate(self.world.battery_site) if home == site]
@@ -193,13 +265,13 @@ class Intervals:
         )
         self._fault_if(curve.least_mw - fill.load_mw[site], site, at, "use power it must take")
 
-    def _wake_ahead(self, fill: Fill) -> None:
-        """Wake replicas for work left over, where a wake takes the whole interval.
+    def _wake_ahead(self, fill: Fill, soon_mtok: Sequence[float]) -> None:
+        """Wake replicas for work that comes soon, where a wake takes the whole interval.
 
         They serve nothing now and are awake for the next interval. A replica that wakes faster
         is woken when it is needed and served what it could already.
         """
-        wanted = list(fill.left_mtok)
+        wanted = list(soon_mtok)
         for lane in sorted(self._slow, key=lambda lane: self._steady_usd_per_mtok(fill, lane)):
             target = self.world.deployments[lane.deployment]
             steady = self._steady_usd_per_mtok(fill, lane)

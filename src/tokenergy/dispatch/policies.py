@@ -4,9 +4,11 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from tokenergy.company.noun import nearest_names
-from tokenergy.dispatch.lp_policies import Clairvoyant, Mpc
+from tokenergy.dispatch.daily_duals import DailyDuals
+from tokenergy.dispatch.lp_policies import Clairvoyant, Mpc, MpcPerfectDayAhead
 from tokenergy.dispatch.merit import Greedy, GreedyBattery, Nearest, RoundRobin, Static
 from tokenergy.dispatch.policy import Policy
+from tokenergy.dispatch.reserve import Reserve
 from tokenergy.dispatch.world import World
 from tokenergy.errors import UnknownName
 
@@ -17,7 +19,10 @@ POLICIES: Mapping[str, Callable[[World], Policy]] = MappingProxyType(
         "static": Static,
         "greedy": Greedy,
         "greedy_battery": GreedyBattery,
+        "reserve": Reserve,
+        "daily_duals": DailyDuals,
         "mpc": Mpc,
+        "mpc_perfect_day_ahead": MpcPerfectDayAhead,
         "clairvoyant": Clairvoyant,
     }
 )

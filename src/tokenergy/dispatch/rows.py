@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tokenergy.dispatch.columns import INFINITY, own_deployments
+from tokenergy.dispatch.outages import gpus_in, standing_in
 from tokenergy.dispatch.window import Window, work_only
 from tokenergy.dispatch.world import FloatArray, State, World
 from tokenergy.lp.program import Program
@@ -85,19 +86,18 @@ def racks(program: Program, world: World, moving: list[Moving]) -> RowRule:
         link = program.link("racks", column, row_at=row_at, column_at=list(column_at), values=1.0)
         if link is not None:
             moving.append(Moving(link=link, values=values))
-    standing_mw = world.standing_mw()
 
     def rule(window: Window, state: State) -> tuple[FloatArray, FloatArray]:
-        rhs = window.live_h()[:, None] * standing_mw[None, :]
+        rhs = window.live_h()[:, None] * standing_in(world, window).T
         return rhs, rhs
 
     return rule
 
 
 def physical_balance(program: Program, world: World, moving: list[Moving]) -> RowRule:
-    """import + take[behind the meter] + discharge = pue it + charge + export, MWh at the meter.
+    """import + take[behind the meter] + generate + discharge = pue it + charge + export, MWh.
 
-    Its dual is the node price in USD/MWh.
+    All at the meter; its dual is the node price in USD/MWh.
     """
     program.add_rows("balance", world.sites_count)
     program.link("balance", "meter_import", values=1.0)
@@ -109,6 +109,8 @@ def physical_balance(program: Program, world: World, moving: list[Moving]) -> Ro
     program.link("balance", "charge", row_at=sites, values=-1.0)
     program.link("balance", "discharge", row_at=sites, values=1.0)
     _link_takes(program, world, "balance", behind_the_meter=True)
+    plants = [plant.site for plant in world.generators]
+    program.link("balance", "generate", row_at=plants, values=1.0)
 
     def rule(window: Window, state: State) -> tuple[FloatArray, FloatArray]:
         rhs = -window.meter_block_mw.T * window.live_h()[:, None]
@@ -177,7 +179,7 @@ def replica_capacity(program: Program, world: World, moving: list[Moving]) -> Ro
 
 
 def fleet_limit(program: Program, world: World) -> RowRule:
-    """sum gpus awake <= GPUs that are available: its dual is the GPU rent."""
+    """sum gpus awake <= GPUs that are there: its dual is the GPU rent."""
     own = own_deployments(world)
     size = len(world.fleets)
     program.add_rows("fleet", size)
@@ -187,10 +189,9 @@ def fleet_limit(program: Program, world: World) -> RowRule:
         row_at=[d.fleet for d in world.deployments[:own]],
         values=np.array([float(d.gpus_count) for d in world.deployments[:own]]),
     )
-    gpus_count = np.array([fleet.gpus_count for fleet in world.fleets])
 
     def rule(window: Window, state: State) -> tuple[FloatArray, FloatArray]:
-        return _below(np.broadcast_to(gpus_count, (window.count, size)))
+        return _below(gpus_in(world, window).T)
 
     return rule
 

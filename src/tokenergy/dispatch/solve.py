@@ -67,7 +67,8 @@ class Optimum:
     def rent_usd_per_mwh(self, rent: Rent, at: int, column: str) -> FloatArray:
         """Return what the rows of terms add to the cost of a MWh at each site's meter [S].
 
-        Those on `meter_import` do so within the node price; those on the load, `it`, beside it.
+        Those on `meter_import` and on `buy` do so within the node price; those on the load, `it`,
+        beside it.
         """
         total = np.zeros(self.window.pue.shape[0])
         slot = int(self.slots[at])
@@ -105,6 +106,7 @@ class Optimum:
             take_mw=self.value("take", at) / step_h,
             charge_mw=np.maximum(0.0, self.value("charge", at)) / step_h,
             discharge_mw=np.maximum(0.0, self.value("discharge", at)) / step_h,
+            generate_mw=np.maximum(0.0, self.value("generate", at)) / step_h,
             source=source,
         )
 
@@ -148,6 +150,7 @@ class WindowModel:
             row_lower=rows[0],
             row_upper=rows[1],
             solver="simplex" if rows_count < IPX_ROWS else "ipx",
+            integers=self._integers(),
         )
         self._chain = [
             (index, *self.program.places(link))
@@ -163,14 +166,28 @@ class WindowModel:
         self._moving += added.moving
         return added
 
+    def _integers(self) -> IntArray | None:
+        """Return the numbers of the columns that hold whole numbers; None: none does."""
+        blocks = [self.program.columns[n] for added in self.terms.values() for n in added.integers]
+        if not blocks:
+            return None
+        slots = np.arange(self.program.slots_count)[:, None]
+        each = [
+            self.program.column_number(block, 0, 0)
+            + (0 if block.whole else slots * self.program.columns_per_slot)
+            + np.arange(block.size)
+            for block in blocks
+        ]
+        return np.sort(np.concatenate([np.ravel(numbers) for numbers in each]))
+
     def _links_of_rents(self) -> dict[Rent, tuple[int, ...]]:
-        """Return the links of terms that load a site's meter or its racks, by part of a price."""
+        """Return the links of terms on a site's meter, purchase or racks, by part of a price."""
         found: dict[Rent, tuple[int, ...]] = {}
         for term, added in self.terms.items():
             mine = tuple(
                 index
                 for index, link in enumerate(self.program.links)
-                if link.row.name in added.rows and link.column.name in ("meter_import", "it")
+                if link.row.name in added.rows and link.column.name in ("meter_import", "it", "buy")
             )
             found[term.rent] = found.get(term.rent, ()) + mine
         return found

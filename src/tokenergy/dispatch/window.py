@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from tokenergy.dispatch.outages import standing_in
 from tokenergy.dispatch.world import RATE_KINDS, BoolArray, FloatArray, IntArray, State, World
 
 
@@ -97,7 +98,7 @@ def work_only(world: World, window: Window) -> BoolArray:
     for take, floor_mw in zip(world.takes, window.floor_mw, strict=True):
         if take.behind_the_meter:
             must_mw[take.site] += floor_mw
-    leaves_mw = window.export_limit_mw + window.pue * world.standing_mw()[:, None]
+    leaves_mw = window.export_limit_mw + window.pue * standing_in(world, window)
     stuck: BoolArray = must_mw > leaves_mw
     return stuck | (window.sell_usd_per_mwh < 0.0)
 
@@ -116,8 +117,8 @@ def true_window(world: World, *, begin: int, count: int) -> Window:
         live_count=live_count,
         edges=np.arange(begin, begin + count + 1),
         lengths_h=np.full(count, world.step_h),
-        buy_usd_per_mwh=world.buy_usd_per_mwh(world.spot_usd_per_mwh[:, span]),
-        sell_usd_per_mwh=world.sell_usd_per_mwh(world.spot_usd_per_mwh[:, span]),
+        buy_usd_per_mwh=world.buy_usd_per_mwh(world.spot_usd_per_mwh[:, span], span),
+        sell_usd_per_mwh=world.sell_usd_per_mwh(world.spot_usd_per_mwh[:, span], span),
         pue=world.pue[:, span],
         import_limit_mw=world.import_limit_mw[:, span],
         export_limit_mw=world.export_limit_mw[:, span],
@@ -139,8 +140,9 @@ def true_window(world: World, *, begin: int, count: int) -> Window:
 def as_known(world: World, window: Window, *, at: int) -> Window:
     """Return a window without what nobody knows in interval `at`.
 
-    Cuts that are not announced yet have not happened, and rates that depend on what others will
-    do (coincident peaks) are believed. Prices, arrivals and outputs are the forecaster's.
+    Cuts and losses that are not announced yet have not happened, and rates that depend on what
+    others will do (coincident peaks) are believed. Prices, arrivals and outputs are the
+    forecaster's.
     """
     limits_mw = window.import_limit_mw.copy()
     span = np.minimum(np.arange(window.edges[0], window.edges[-1]), world.last - 1)
@@ -153,12 +155,33 @@ def as_known(world: World, window: Window, *, at: int) -> Window:
         limits_mw = np.minimum.reduceat(fine_mw, window.edges[:-1] - window.edges[0], axis=1)
     rates = meter_rates_usd_per_mwh(world, span, known_at=at)
     starts, counts = window.edges[:-1] - window.edges[0], np.diff(window.edges)
+    exports_mw, blocks_mw = _before_losses(world, window, span, at=at)
     return replace(
         window,
         import_limit_mw=limits_mw,
+        export_limit_mw=exports_mw,
+        meter_block_mw=blocks_mw,
         rate_usd_per_mwh=np.add.reduceat(rates, starts, axis=2) / counts,
         known_at=at,
     )
+
+
+def _before_losses(
+    world: World, window: Window, span: IntArray, *, at: int
+) -> tuple[FloatArray, FloatArray]:
+    """Return export limits and blocks behind the meter without losses that nobody knows [S, n]."""
+    hidden = [loss for loss in world.losses if loss.site is not None and loss.announced > at]
+    if not hidden:
+        return window.export_limit_mw, window.meter_block_mw
+    exports_mw = world.export_limit_mw[:, span].copy()
+    blocks_mw = world.block_delivery_mw(behind_the_meter=True)[:, span]
+    for loss in hidden:
+        hit = (span >= loss.begin) & (span < loss.end)
+        exports_mw[loss.site, hit] += loss.export_mw[span[hit] - loss.begin]
+        blocks_mw[loss.site, hit] += loss.block_mw[span[hit] - loss.begin]
+    starts = window.edges[:-1] - window.edges[0]
+    blocks = np.add.reduceat(blocks_mw, starts, axis=1) / np.diff(window.edges)
+    return np.minimum.reduceat(exports_mw, starts, axis=1), np.asarray(blocks)
 
 
 def meter_rates_usd_per_mwh(world: World, span: IntArray, *, known_at: int | None) -> FloatArray:
@@ -181,7 +204,8 @@ def _export_usd_per_mwh(world: World, span: IntArray) -> FloatArray:
 
 def mean_stored_usd_per_mwh(world: World, window: Window) -> FloatArray:
     """Return the window's mean purchase price x discharge efficiency, by battery [B]."""
-    mean = window.buy_usd_per_mwh[:, : window.live_count].mean(axis=1)
+    raised = window.buy_usd_per_mwh + window.rate_usd_per_mwh[RATE_KINDS.index("energy")]
+    mean = raised[:, : window.live_count].mean(axis=1)
     return np.array(
         [
             mean[site] * battery.discharge_eff_share

@@ -5,143 +5,62 @@ it can reach), C as-produced contracts, B batteries, T intervals from the start 
 to the end of the horizon. Energies are per interval, powers are interval averages.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tokenergy.company.battery import Battery
 from tokenergy.company.company import Company
 from tokenergy.company.contract_state import ContractState
 from tokenergy.company.inputs import Inputs
+from tokenergy.dispatch.supply import (
+    RATE_KINDS,
+    BoolArray,
+    Cut,
+    FixedBlock,
+    FloatArray,
+    Generator,
+    IntArray,
+    Loss,
+    MeterRate,
+    RateKind,
+    Sunk,
+    Take,
+)
 
 if TYPE_CHECKING:
     from tokenergy.dispatch.terms.term import Term
 
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
-BoolArray = NDArray[np.bool_]
+__all__ = [
+    "NOWHERE",
+    "RATE_KINDS",
+    "Action",
+    "BoolArray",
+    "Cut",
+    "Deployment",
+    "FixedBlock",
+    "FleetSpec",
+    "FloatArray",
+    "Generator",
+    "IntArray",
+    "Loss",
+    "MeterRate",
+    "RateKind",
+    "Route",
+    "State",
+    "Sunk",
+    "Take",
+    "WorkloadSpec",
+    "World",
+]
+
 NOWHERE = -1
 """Site and fleet of a deployment that is somebody else's API."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Take:
-    """An as-produced contract, after its clauses.
-
-    Attributes:
-        contract_id: name in the bill.
-        site: index of the site.
-        behind_the_meter: whether it is delivered behind the meter or over the grid.
-        available_mw: most that can be taken [T].
-        floor_mw: least that must be taken [T]: all of it unless the buyer may curtail.
-        take_usd_per_mwh: cost of each MWh taken [T].
-        sunk_usd_per_h: cost that no decision moves [T] (deemed generation).
-    """
-
-    contract_id: str
-    site: int
-    behind_the_meter: bool
-    available_mw: FloatArray
-    floor_mw: FloatArray
-    take_usd_per_mwh: FloatArray
-    sunk_usd_per_h: FloatArray
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class FixedBlock:
-    """A block contract: a delivery and a cost that no decision moves [T]."""
-
-    contract_id: str
-    site: int
-    behind_the_meter: bool
-    delivery_mw: FloatArray
-    strike_usd_per_mwh: FloatArray
-
-
-RateKind = Literal["energy", "demand_peak", "cfe"]
-"""Under which part of a token's price a rate on the meter stands."""
-RATE_KINDS: Final[tuple[RateKind, ...]] = ("energy", "demand_peak", "cfe")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class MeterRate:
-    """A charge on each MWh imported at a site's meter, and one on each exported.
-
-    Attributes:
-        contract_id, component: line of the bill.
-        site: index of the site.
-        kind: part of a token's price that it belongs to.
-        import_usd_per_mwh: what an imported MWh pays [T].
-        export_usd_per_mwh: what an exported MWh pays, negative where it earns [T].
-        believed_usd_per_mwh: the import rate as believed from interval `now` on, for rates that
-            nobody knows before (coincident peaks): [T] by `now`; None: it is public.
-    """
-
-    contract_id: str
-    component: str
-    site: int
-    kind: RateKind
-    import_usd_per_mwh: FloatArray
-    export_usd_per_mwh: FloatArray
-    believed_usd_per_mwh: Callable[[int], FloatArray] | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Sunk:
-    """A charge that no decision moves, in the interval that it is booked in [T], USD."""
-
-    contract_id: str
-    component: str
-    usd: FloatArray
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Generator:
-    """A power plant behind a site's meter.
-
-    Attributes:
-        contract_id: name in the bill.
-        site: index of the site.
-        capacity_mw: most that it gives [T]; 0 out of its term.
-        usd_per_mwh: fuel and other running cost [T].
-        min_load_share: least output while it runs, as a share of capacity.
-        start_usd: cost of a start.
-        permit_h: hours that it may run in a permit year; infinite without a limit.
-        permit_year: index of the permit year of each interval [T].
-    """
-
-    contract_id: str
-    site: int
-    capacity_mw: FloatArray
-    usd_per_mwh: FloatArray
-    min_load_share: float
-    start_usd: float
-    permit_h: float
-    permit_year: IntArray
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Cut:
-    """Megawatts of a connection that an event takes away, in `[begin, end)`.
-
-    Attributes:
-        name: what happened, e.g. a non-firm curtailment or a tripped feed.
-        site: index of the site.
-        begin, end: indices of intervals.
-        announced: index of the interval from which on it is known.
-        lost_mw: what `import_limit_mw` would be higher by without it [end - begin].
-    """
-
-    name: str
-    site: int
-    begin: int
-    end: int
-    announced: int
-    lost_mw: FloatArray
+ALL = slice(None)
+"""Every interval of the world."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -252,7 +171,11 @@ class World:
         generators: power plants on site.
         cuts: events that take megawatts away: `import_limit_mw` has them, and nobody knows of
             one before it is announced.
+        losses: sites that are dark and GPUs that are gone for a while, likewise: the arrays have
+            it, but for GPUs and standing load (`outages` tells both by interval).
         before: what each contract's past left when the horizon began.
+        supply_buy_usd_per_mwh, supply_sell_usd_per_mwh: rates of tariffs that replace the spot
+            contract, not a number where there is one [S, T]; None: every site has one.
     """
 
     company: Company
@@ -287,7 +210,10 @@ class World:
     terms: tuple["Term", ...] = ()
     generators: tuple[Generator, ...] = ()
     cuts: tuple[Cut, ...] = ()
+    losses: tuple[Loss, ...] = ()
     before: Mapping[str, ContractState] = field(default_factory=dict)
+    supply_buy_usd_per_mwh: FloatArray | None = None
+    supply_sell_usd_per_mwh: FloatArray | None = None
 
     @property
     def sites_count(self) -> int:
@@ -299,14 +225,23 @@ class World:
         """Index after the horizon's last interval."""
         return self.first + self.count
 
-    def buy_usd_per_mwh(self, spot_usd_per_mwh: FloatArray) -> FloatArray:
-        """Return what a MWh bought at the meter costs at these spot prices [S, n]."""
-        raised = spot_usd_per_mwh + self.adder_usd_per_mwh[:, None]
-        return (1.0 + self.loss_share[:, None]) * raised
+    def buy_usd_per_mwh(
+        self, spot_usd_per_mwh: FloatArray, span: slice | IntArray = ALL
+    ) -> FloatArray:
+        """Return what a MWh bought costs at these spot prices, of the intervals of `span` [S, n].
 
-    def sell_usd_per_mwh(self, spot_usd_per_mwh: FloatArray) -> FloatArray:
-        """Return what a MWh sold at the meter earns at these spot prices [S, n]."""
-        return spot_usd_per_mwh - self.resale_spread_usd_per_mwh[:, None]
+        Where a supply tariff replaces the spot contract, its rates stand whatever the spot is.
+        """
+        raised = spot_usd_per_mwh + self.adder_usd_per_mwh[:, None]
+        bought: FloatArray = (1.0 + self.loss_share[:, None]) * raised
+        return _replaced(bought, self.supply_buy_usd_per_mwh, span)
+
+    def sell_usd_per_mwh(
+        self, spot_usd_per_mwh: FloatArray, span: slice | IntArray = ALL
+    ) -> FloatArray:
+        """Return what a MWh sold earns at these spot prices, likewise [S, n]."""
+        sold: FloatArray = spot_usd_per_mwh - self.resale_spread_usd_per_mwh[:, None]
+        return _replaced(sold, self.supply_sell_usd_per_mwh, span)
 
     def moment(self, index: int) -> datetime:
         """Return the start of interval `index`."""
@@ -324,11 +259,14 @@ class World:
         return standing
 
     def block_delivery_mw(self, *, behind_the_meter: bool) -> FloatArray:
-        """Return what block contracts deliver by site [S, T]."""
+        """Return what block contracts deliver by site [S, T]: none behind a dark site's meter."""
         total = np.zeros_like(self.pue)
         for block in self.blocks:
             if block.behind_the_meter == behind_the_meter:
                 total[block.site] += block.delivery_mw
+        for loss in self.losses if behind_the_meter else ():
+            if loss.site is not None:
+                total[loss.site, loss.begin : loss.end] = 0.0
         return total
 
     def end_value_usd_per_mwh(self) -> FloatArray:
@@ -348,6 +286,15 @@ class World:
     def horizon_indices(self) -> Iterator[int]:
         """Iterate over the indices of the horizon."""
         return iter(range(self.first, self.last))
+
+
+def _replaced(
+    spot_usd_per_mwh: FloatArray, supply_usd_per_mwh: FloatArray | None, span: slice | IntArray
+) -> FloatArray:
+    if supply_usd_per_mwh is None:
+        return spot_usd_per_mwh
+    supplied = supply_usd_per_mwh[:, span]
+    return np.where(np.isnan(supplied), spot_usd_per_mwh, supplied)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

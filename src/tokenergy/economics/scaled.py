@@ -89,7 +89,7 @@ def dearest_usd_per_mtok(world: World) -> float:
     """
     span = slice(world.first, world.last)
     spot = world.spot_usd_per_mwh[:, span]
-    power_usd_per_mwh = float(np.abs(world.buy_usd_per_mwh(spot)).max())
+    power_usd_per_mwh = float(np.abs(world.buy_usd_per_mwh(spot, span)).max())
     values = [load.value_usd_per_mtok for load in world.workloads]
     gpu_usd = mwh_usd = 0.0
     needs = []

@@ -158,7 +158,7 @@ def zone_named(name: str | None) -> ZoneInfo | None:
         return None
     if name not in available_timezones():
         refuse(
-            "UNKNOWN_TIME_ZONE",
+            "ZONE_UNKNOWN",
             path="time_zone",
             value=name,
             reason=f"{name!r} is no IANA time zone",

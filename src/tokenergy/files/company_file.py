@@ -18,6 +18,7 @@ from tokenergy.company.parts import Parts
 from tokenergy.errors import FindingsError
 from tokenergy.files.catalogue import load_catalogue
 from tokenergy.files.faults import faults
+from tokenergy.files.hedges import hedge_findings
 from tokenergy.files.salvage import salvage
 from tokenergy.files.series import OnProgress, read_inputs
 from tokenergy.files.yaml_text import YamlText, place_of, read_yaml
@@ -92,6 +93,8 @@ def check_file(
     ):
         inputs, more = read_inputs(company or parts, folder=where.parent, on_progress=on_progress)
         findings = (*findings, *more)
+        if company is not None and inputs is not None and not errors_of(findings):
+            findings = (*findings, *hedge_findings(company, inputs, known))
     located = _located(findings, text, where)
     usable = not errors_of(located)
     return Checked(

@@ -12,6 +12,7 @@ from tokenergy.company.company import Company
 from tokenergy.company.contract import LATER_KINDS
 from tokenergy.company.finding import Finding
 from tokenergy.company.noun import NAME_PATTERN, nearest_names
+from tokenergy.files.later import later_key, later_kind
 from tokenergy.files.yaml_text import Place, path_text
 from tokenergy.units import SUFFIXES
 
@@ -63,6 +64,8 @@ FORMS: Final = {
     "currency": ("the ISO code of a currency, three capital letters", "USD"),
 }
 """Form and example of the texts that have one, by field."""
+CAPACITIES: Final = frozenset({"MW", "MWh"})
+"""Units of what has a size and no sign."""
 RANGES: Final = {
     "greater_than": ("gt", ">"),
     "greater_than_equal": ("ge", ">="),
@@ -229,10 +232,16 @@ def _finding(error: ErrorDetails, where: _Where) -> Finding:
         limit = f"{sign} {context[key]:g}"
         reason = f"{where.field} must be {limit}"
         remedy = f"State it in {unit}, within its limit" if unit else "Correct the figure"
+        code = "OUT_OF_RANGE"
         if unit == "share":
-            unit, remedy = "", "A share runs from 0 to 1: write 97 % as 0.97"
+            code, unit = "SHARE_OUT_OF_RANGE", ""
+            remedy = "A share runs from 0 to 1: write 97 % as 0.97"
+            if _lies_in_0_to_1(error["input"]):
+                remedy = "State a share within its limit"
+        elif unit in CAPACITIES and _is_below_0(error["input"]):
+            code, remedy = "NEGATIVE_CAPACITY", "State its size: directions are in the names"
         return Finding(
-            code="OUT_OF_RANGE",
+            code=code,
             path=path,
             value=value,
             limit=limit,
@@ -242,6 +251,14 @@ def _finding(error: ErrorDetails, where: _Where) -> Finding:
         )
     code, reason, remedy = _in_words(error, where, unit)
     return Finding(code=code, path=path, value=value, reason=reason, remedy=remedy)
+
+
+def _is_below_0(value: Any) -> bool:
+    return isinstance(value, int | float) and value < 0
+
+
+def _lies_in_0_to_1(value: Any) -> bool:
+    return isinstance(value, int | float) and 0 <= value <= 1
 
 
 def _in_words(error: ErrorDetails, where: _Where, unit: str) -> tuple[str, str, str]:
@@ -300,7 +317,7 @@ def _contradiction(error: ErrorDetails, field: str) -> tuple[str, str, str]:
     if field == "time_zone":
         reason, _, near = said.partition(" (nearest: ")
         near = ", ".join(zones_of_city(str(error["input"]))) or near.rstrip(")")
-        return "UNKNOWN_TIME_ZONE", reason, f"Did you mean {near}?"
+        return "ZONE_UNKNOWN", reason, f"Did you mean {near}?"
     reason, _, remedy = said.partition(": ")
     return "CONTRADICTION", reason, remedy[:1].upper() + remedy[1:] or "Make the two agree"
 
@@ -325,6 +342,8 @@ def _missing(path: str, field: str, owner: Any) -> Finding:
 
 
 def _unknown_key(path: str, where: _Where) -> Finding:
+    if (later := later_key(path, where.field)) is not None:
+        return later
     known = tuple(getattr(where.owner, "model_fields", {}))
     near = nearest_names(where.field, known)
     remedy = (
@@ -342,15 +361,8 @@ def _unknown_key(path: str, where: _Where) -> Finding:
 
 
 def _unknown_kind(path: str, kind: str, expected: str) -> Finding:
-    if kind in LATER_KINDS:
-        return Finding(
-            code="LATER_KIND",
-            path=path,
-            value=kind,
-            limit=expected,
-            reason=f"contracts of kind {kind!r} are known by name only: a later version reads them",
-            remedy="Leave the contract out for now: it would not be in any bill",
-        )
+    if (later := later_kind(path, kind, expected)) is not None:
+        return later
     near = nearest_names(kind, [*(word.strip(" '") for word in expected.split(",")), *LATER_KINDS])
     return Finding(
         code="UNKNOWN_KIND",

@@ -1,15 +1,19 @@
 """What a series of each quantity may hold: a slip of a unit is told before it costs money."""
 
 from collections.abc import Iterator
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 import numpy as np
 
 from tokenergy.company.finding import Finding
 from tokenergy.files.grid import FloatArray, Grid, stamp_text
 
-Quantity = Literal["price", "wind", "solar", "temperature", "profile", "rate", "shape"]
-"""`shape` is any series that another is kept in proportion to."""
+Quantity = Literal[
+    "price", "wind", "solar", "temperature", "profile", "rate", "shape", "share", "load", "fuel",
+    "carbon",
+]  # fmt: skip
+"""`shape` is any series that another is kept in proportion to; `share` any part of a whole;
+`load` of a system or a baseline in MW; `fuel` a price by heat; `carbon` emissions of a MWh."""
 
 LEAST_MEDIAN_USD_PER_MWH: Final = 1.0
 MOST_MEDIAN_USD_PER_MWH: Final = 1_000.0
@@ -24,6 +28,25 @@ SLACK_SHARE: Final = 0.05
 COLDEST_C: Final = -60.0
 HOTTEST_C: Final = 60.0
 MOST_RATE_PER_S: Final = 1e7
+MOST_LOAD_MW: Final = 3e6
+"""No system on earth draws more: China peaks at 1.5e6 MW."""
+
+
+class Size(NamedTuple):
+    """What a quantity above 0 may be: its median between two sizes, no value above a third."""
+
+    least_median: float
+    most_median: float
+    most: float
+    unit: str
+    below: str
+    above: str
+
+
+FUEL: Final = Size(0.2, 100.0, 2_000.0, "USD/mmbtu", "USD/therm or cents", "cents, or USD/t")
+"""Gas was 1.5 to 100 in any month of any hub, and 1,200 for days in Oklahoma in 2021."""
+CARBON: Final = Size(2.0, 1_500.0, 3_000.0, "kg/MWh", "t/MWh or kg/kWh", "lb/MWh")
+"""From Norway (about 10) to lignite alone (about 1,200)."""
 
 
 def check_values(
@@ -39,6 +62,14 @@ def check_values(
             yield from _profile(values, grid=grid, path=path)
         case "rate":
             yield from _rate(values, grid=grid, path=path)
+        case "share":
+            yield from _share(values, grid=grid, path=path)
+        case "load":
+            yield from _load(values, grid=grid, path=path)
+        case "fuel":
+            yield from _sized(values, FUEL, grid=grid, path=path, constant=constant)
+        case "carbon":
+            yield from _sized(values, CARBON, grid=grid, path=path, constant=constant)
 
 
 def clipped(values: FloatArray, quantity: Quantity) -> FloatArray:
@@ -163,6 +194,74 @@ def _rate(values: FloatArray, *, grid: Grid, path: str) -> Iterator[Finding]:
         )
 
 
+def _share(values: FloatArray, *, grid: Grid, path: str) -> Iterator[Finding]:
+    far = (values < 0.0) | (values > 1.0)
+    if far.any():
+        yield _first_outside(
+            values,
+            far,
+            grid=grid,
+            path=path,
+            limit="0 to 1",
+            unit="",
+            what="values are no shares: perhaps MW or percent",
+            code="SHARE_OUT_OF_RANGE",
+        )
+
+
+def _load(values: FloatArray, *, grid: Grid, path: str) -> Iterator[Finding]:
+    for far, what, code in (
+        (
+            values <= 0.0,
+            "values are no load: nothing was drawn, or recorded",
+            "SERIES_NOT_POSITIVE",
+        ),
+        (values > MOST_LOAD_MW, "values are no system's load: perhaps kW", "UNIT_SLIP"),
+    ):
+        if far.any():
+            yield _first_outside(
+                values,
+                far,
+                grid=grid,
+                path=path,
+                limit=f"above 0, up to {MOST_LOAD_MW:g}",
+                unit="MW",
+                what=what,
+                code=code,
+            )
+
+
+def _sized(
+    values: FloatArray, size: Size, *, grid: Grid, path: str, constant: bool
+) -> Iterator[Finding]:
+    far = (values < 0.0) | (values > size.most)
+    if far.any():
+        yield _first_outside(
+            values,
+            far,
+            grid=grid,
+            path=path,
+            limit=f"0 to {size.most:g}",
+            unit=size.unit,
+            what=f"values are beyond any in {size.unit}",
+        )
+        return
+    median = float(np.median(values))
+    if constant and median == 0.0:
+        return  # a stated 0 is a statement
+    if not size.least_median <= median <= size.most_median:
+        yield Finding(
+            code="UNIT_SLIP",
+            path=path,
+            value=f"{median:g}",
+            limit=f"{size.least_median:g} to {size.most_median:g}",
+            unit=size.unit,
+            reason="the median is no usual one: the series is perhaps in "
+            + (size.below if median < size.least_median else size.above),
+            remedy=f"State it in {size.unit}",
+        )
+
+
 def _first_outside(
     values: FloatArray,
     outside: np.ndarray,
@@ -172,10 +271,11 @@ def _first_outside(
     limit: str,
     unit: str,
     what: str,
+    code: str = "UNIT_SLIP",
 ) -> Finding:
     at = int(np.argmax(outside))
     return Finding(
-        code="UNIT_SLIP",
+        code=code,
         path=path,
         value=f"{values[at]:g}",
         limit=limit,

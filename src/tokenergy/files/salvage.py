@@ -6,6 +6,7 @@ from typing import Annotated, Any, get_args
 
 from pydantic import TypeAdapter, ValidationError
 
+from tokenergy.company.carbon import CarbonPrice
 from tokenergy.company.company import Company
 from tokenergy.company.growth import Growth, MixStep
 from tokenergy.company.horizon import Horizon
@@ -46,6 +47,7 @@ def salvage(raw: Mapping[str, Any]) -> Parts:
         grows=raw.get("growth") is not None,
         mix=_mix(raw.get("growth")),
         observe=_read(TypeAdapter(Observe), raw.get("observe")),
+        carbon_price=_read(TypeAdapter(CarbonPrice), raw.get("carbon_price")),
         network=network or Network(),
         positions=positions,
         broken=broken,

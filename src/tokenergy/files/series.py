@@ -18,27 +18,16 @@ from tokenergy.company.tier import Workload
 from tokenergy.errors import FindingsError
 from tokenergy.files.feed import Feed
 from tokenergy.files.grid import FloatArray, Grid, grid_of
-from tokenergy.files.plausible import Quantity, check_values, clipped
+from tokenergy.files.plausible import check_values, clipped
 from tokenergy.files.series_file import read_file_series
 from tokenergy.files.tables import Tables, numbers_of
+from tokenergy.files.wanted import SERIES, Wanted, wanted_series
 
 END_WORDS = frozenset({"end", "ending", "ends", "ended", "he", "bis", "to", "until"})
 """Words in the name of a time column that speak of the end of an interval."""
 
 OnProgress = Callable[[str, int, int], None]
 """Told the path of the next series, how many are read, and of how many."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Wanted:
-    """One series that the company names: where, for whom, and of what."""
-
-    path: str
-    owner: str
-    into: str
-    source: Any
-    quantity: Quantity
-    market: str = ""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -72,7 +61,7 @@ def read_inputs(
     if parts.horizon is None:
         return None, ()
     grid = grid_of(parts.horizon, history_days=parts.history_days)
-    wanted = list(_wanted(parts))
+    wanted = list(wanted_series(parts))
     zones = [w.source.synthetic for w in wanted if isinstance(w.source, SyntheticSeries)]
     reading = _Reading(
         grid=grid,
@@ -93,46 +82,7 @@ def read_inputs(
     return _inputs(company, reading), findings
 
 
-def _wanted(parts: Parts) -> Iterator[_Wanted]:
-    """Yield the series of sites and contracts, and those that workloads follow."""
-    for path, site in parts.placed("sites"):
-        yield _Wanted(
-            path=f"{path}.market.price",
-            owner=site.name,
-            into="price_usd_per_mwh",
-            source=site.market.price,
-            quantity="price",
-            market=site.market.zone,
-        )
-        if site.outdoor_c is not None:
-            yield _Wanted(
-                path=f"{path}.outdoor_c",
-                owner=site.name,
-                into="outdoor_c",
-                source=site.outdoor_c,
-                quantity="temperature",
-            )
-    for path, contract in parts.placed("contracts"):
-        if contract.kind == "ppa_as_produced":
-            yield _Wanted(
-                path=f"{path}.profile",
-                owner=contract.id,
-                into="profile_share",
-                source=contract.profile,
-                quantity="profile",
-            )
-    for path, workload in parts.placed("workloads"):
-        if workload.arrivals.series is not None:
-            yield _Wanted(
-                path=f"{path}.arrivals.series",
-                owner=workload.name,
-                into="requests_per_s",
-                source=workload.arrivals.series,
-                quantity="rate" if workload.arrivals.mean_requests_per_s is None else "shape",
-            )
-
-
-def _read(want: _Wanted, reading: _Reading) -> None:
+def _read(want: Wanted, reading: _Reading) -> None:
     """Read one series; what is wrong with it ends this one only."""
     try:
         values = _values(want, reading)
@@ -148,7 +98,7 @@ def _read(want: _Wanted, reading: _Reading) -> None:
     reading.laid.setdefault(want.into, {})[want.owner] = clipped(values, want.quantity)
 
 
-def _values(want: _Wanted, reading: _Reading) -> FloatArray:
+def _values(want: Wanted, reading: _Reading) -> FloatArray:
     source = want.source
     if isinstance(source, SyntheticSeries):
         quantity = _synthetic_quantity(want, source)
@@ -179,13 +129,24 @@ def _told(source: FileSeries) -> str:
     return f"{text} ({source.rate_note})" if source.rate_note else text
 
 
-def _synthetic_quantity(want: _Wanted, source: SyntheticSeries) -> Any:
+def _synthetic_quantity(want: Wanted, source: SyntheticSeries) -> Any:
     """Return what to take from a zone: what is stated, or what the place can only mean."""
     allowed: tuple[str, ...] = {
         "price": ("price",),
         "temperature": ("temperature",),
         "profile": ("wind", "solar"),
-    }.get(want.quantity, ("price", "wind", "solar", "temperature"))
+        "rate": ("price", "wind", "solar", "temperature"),
+        "shape": ("price", "wind", "solar", "temperature"),
+    }.get(want.quantity, ())
+    if not allowed:
+        refuse(
+            "SYNTHETIC_QUANTITY",
+            path=want.path,
+            value=source.synthetic,
+            reason="the synthetic feed makes prices, wind, sun and temperatures, and none of them "
+            "can stand here",
+            remedy="Name a number, or a column of a file",
+        )
     if source.quantity is None and len(allowed) == 1:
         return allowed[0]
     if source.quantity not in allowed:
@@ -202,10 +163,10 @@ def _synthetic_quantity(want: _Wanted, source: SyntheticSeries) -> Any:
     return source.quantity
 
 
-def _check_options(want: _Wanted, source: FileSeries) -> None:
+def _check_options(want: Wanted, source: FileSeries) -> None:
     """Refuse options that this quantity would leave unread."""
     unread = []
-    if want.quantity != "price" and source.usd_per_unit != 1.0:
+    if want.quantity not in ("price", "fuel") and source.usd_per_unit != 1.0:
         unread.append(("usd_per_unit", "prices"))
     if want.quantity != "profile" and source.nameplate_mw is not None:
         unread.append(("nameplate_mw", "profiles of wind and solar"))
@@ -219,7 +180,7 @@ def _check_options(want: _Wanted, source: FileSeries) -> None:
         )
 
 
-def _end_unstated(want: _Wanted, source: FileSeries) -> Iterator[Finding]:
+def _end_unstated(want: Wanted, source: FileSeries) -> Iterator[Finding]:
     """Yield a warning where stamps are ends by the name of their column, and read as starts."""
     words = set(re.split(r"[^a-z]+", source.time_column.lower()))
     if "stamp" not in source.model_fields_set and words & END_WORDS:
@@ -311,4 +272,5 @@ def _inputs(company: Company, reading: _Reading) -> Inputs:
         lengths=reading.lengths,
         synthetic=tuple(reading.synthetic),
         sources=reading.sources,
+        series=reading.laid.get(SERIES, {}),
     )

@@ -104,7 +104,7 @@ def _zone(source: FileSeries, *, path: str) -> ZoneInfo | None:
         city = zones_of_city(source.time_zone)
         near = ", ".join(city or nearest_names(source.time_zone, available_timezones())) or "none"
         refuse(
-            "UNKNOWN_TIME_ZONE",
+            "ZONE_UNKNOWN",
             path=f"{path}.time_zone",
             value=source.time_zone,
             reason=f"{source.time_zone!r} is no IANA time zone",

@@ -6,7 +6,7 @@ The reduced cost of a column is its cost less the duals of its rows: at an upper
 negative, and its absolute value is what one more unit of the bound is worth (a rent).
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import floor, log2
 from typing import Any
 
@@ -14,6 +14,7 @@ import highspy
 import numpy as np
 
 from tokenergy.errors import InfeasibleProgram, SolverFailure, UnboundedProgram
+from tokenergy.lp.certificate import Posed
 from tokenergy.lp.check import (
     CHECK_TOLERANCE,
     activity_of,
@@ -23,84 +24,30 @@ from tokenergy.lp.check import (
     priced_by,
     proves_infeasible,
 )
+from tokenergy.lp.ladder import RUNGS, SCALED_TO, STRICT, UNREDUCED, USUAL, Options, Rung
 from tokenergy.lp.program import FloatArray, IntArray, Matrix
+from tokenergy.lp.solution import Solution
+
+__all__ = ["RUNGS", "LinearModel", "Solution"]
 
 TOLERANCE = 1e-9
 """Primal and dual feasibility asked of the solver (dispatch sheet, section 4)."""
-SCALED_TO = 2.0**14
-"""What larger bounds are brought down to where that is tried: the last bit is then 1/500 of
-`TOLERANCE`. By a power of two, so that nothing is rounded; costs and duals stay what they are."""
 TOLD_COLUMNS = 8
 """Columns of a ray that a message names."""
+CHOOSING: Options = (
+    ("mip_rel_gap", CHECK_TOLERANCE),
+    ("mip_abs_gap", CHECK_TOLERANCE),
+    ("mip_feasibility_tolerance", TOLERANCE),
+    ("mip_max_nodes", 2000),
+)
+"""Whole numbers are chosen within our own tolerance of the best, or as well as 2,000 branches
+allow: a count, no clock, so that the same program has the same answer. The gap is told."""
 VERDICTS = (
     highspy.HighsModelStatus.kInfeasible,
     highspy.HighsModelStatus.kUnbounded,
     highspy.HighsModelStatus.kUnboundedOrInfeasible,
 )
 """What is believed only with a proof: bad factors may call a sound program either."""
-
-Options = tuple[tuple[str, str | int | float], ...]
-"""Names and values of options of the solver."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rung:
-    """One more way to solve a program whose answer did not hold.
-
-    Attributes:
-        solver: `simplex` or `ipx`.
-        options: of the solver, beside the usual ones.
-        scaled: whether bounds above `SCALED_TO` are brought down to it.
-        keeps_basis: whether the basis of the rung before is factored anew, all else standing.
-    """
-
-    name: str
-    solver: str = "simplex"
-    options: Options = ()
-    scaled: bool = False
-    keeps_basis: bool = False
-
-
-_STRICT: tuple[str, float] = ("factor_pivot_threshold", 0.5)
-"""Least pivot over the largest entry of its column, the most that HiGHS takes; usual is 0.1.
-In a basis that repeats hour by hour the usual pivots can let errors grow tenfold an hour."""
-_WHOLE: tuple[str, str] = ("presolve", "off")
-RUNGS = (
-    Rung(name="anew"),
-    Rung(name="strict", keeps_basis=True, options=(_STRICT,)),
-    Rung(name="scaled", scaled=True, options=(_STRICT,)),
-    Rung(name="unreduced", scaled=True, options=(_STRICT, _WHOLE)),
-    Rung(name="primal", scaled=True, options=(_STRICT, _WHOLE, ("simplex_strategy", 4))),
-    Rung(name="interior", solver="ipx", scaled=True, options=(_STRICT, _WHOLE)),
-)
-"""The ladder: from what costs least and changes least. The first is what was always done."""
-USUAL = (
-    ("solver", "simplex"),
-    ("simplex_strategy", 1),
-)
-"""What a rung is left with: the next solve goes on from its basis by warm dual simplex. Strict
-pivots stay, since the same program would need them again."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Solution:
-    """An optimum that has passed our own check.
-
-    Attributes:
-        objective_usd: the optimum, constants included.
-        columns: values of the columns.
-        row_duals: derivative of the optimum by each row's right-hand side.
-        reduced_costs: cost less the duals of its rows, by column.
-        iterations_count: simplex iterations of this solve.
-        gap_share: |primal - dual| over max(1, |primal|).
-    """
-
-    objective_usd: float
-    columns: FloatArray
-    row_duals: FloatArray
-    reduced_costs: FloatArray
-    iterations_count: int
-    gap_share: float
 
 
 class LinearModel:
@@ -117,6 +64,7 @@ class LinearModel:
         row_upper: FloatArray,
         offset_usd: float = 0.0,
         solver: str = "simplex",
+        integers: IntArray | None = None,
     ) -> None:
         """Pass the whole program to the solver once.
 
@@ -129,6 +77,7 @@ class LinearModel:
             row_upper: upper bounds of the rows.
             offset_usd: constant of the objective.
             solver: `simplex`, or `ipx` (interior point with crossover) for long horizons.
+            integers: numbers of the columns that hold whole numbers; None: none does.
         """
         self._matrix = matrix
         self._values = matrix.values.copy()
@@ -136,6 +85,8 @@ class LinearModel:
         self._row_lower, self._row_upper = row_lower.copy(), row_upper.copy()
         self.offset_usd = offset_usd
         self._places: dict[tuple[int, int], int] | None = None
+        self._integers = np.zeros(0, dtype=np.int64) if integers is None else integers
+        self._settled: FloatArray | None = None
         self._begin(solver, bound_ratio=1.0)
 
     def _as_highs_lp(self) -> Any:
@@ -196,6 +147,17 @@ class LinearModel:
             self._values[place] = value
             self._highs.changeCoeff(row, column, value)
 
+    def posed(self) -> Posed:
+        """Return the program as it stands, for arithmetic that asks no solver."""
+        return Posed(
+            matrix=self._held(),
+            costs=self._costs,
+            lower=self._lower,
+            upper=self._upper,
+            row_lower=self._row_lower,
+            row_upper=self._row_upper,
+        )
+
     def basis(self) -> Any:
         """Return the basis of the last solve, to be handed back to `restore`."""
         return self._highs.getBasis()
@@ -207,13 +169,88 @@ class LinearModel:
     def solve(self) -> Solution:
         """Solve from where the last solve ended; where that gives no answer, climb `RUNGS`.
 
+        With whole numbers: choose them, then solve the rest as a linear program around them.
+
         Raises:
             InfeasibleProgram: if no point satisfies the rows, which a ray proves.
             UnboundedProgram: if the cost falls without end, which a ray proves.
             SolverFailure: if no rung ends with an answer that passes our check.
         """
+        return self._solved_whole() if self._integers.size else self._solved()
+
+    def settle_integers(self, solution: Solution | None) -> None:
+        """Keep the whole numbers of a solution in later solves; None: choose them again."""
+        self._settled = None if solution is None else np.round(solution.columns[self._integers])
+
+    def _solved_whole(self) -> Solution:
+        lower, upper = self._lower.copy(), self._upper.copy()
+        whole, bound_usd = self._settled, -np.inf
+        if whole is None:
+            if isinstance(found := self._chosen(), Solution):
+                return found
+            whole, bound_usd = found
+        held_lower, held_upper = lower.copy(), upper.copy()
+        held_lower[self._integers] = held_upper[self._integers] = whole
+        self.set_costs_and_bounds(self._costs, held_lower, held_upper)
+        try:
+            solution = self._solved()
+        finally:
+            self.set_costs_and_bounds(self._costs, lower, upper)
+        scale_usd = max(1.0, abs(solution.objective_usd))
+        gap_share = max(0.0, solution.objective_usd - bound_usd) / scale_usd
+        if self._settled is not None:
+            gap_share = 0.0  # nothing was chosen
+        return replace(solution, integer=True, integer_gap_share=gap_share)
+
+    def _chosen(self) -> tuple[FloatArray, float] | Solution:
+        """Return the whole numbers of the best point found, and what no point costs less than.
+
+        Where the linear program without whole numbers has them by itself, it is the answer.
+
+        Raises:
+            InfeasibleProgram, UnboundedProgram: if that is so without whole numbers already.
+            SolverFailure: if nothing found passes our check.
+        """
+        relaxed = self._solved()
+        parts = relaxed.columns[self._integers]
+        if np.abs(parts - np.round(parts)).max(initial=0.0) <= TOLERANCE:
+            return replace(relaxed, integer=True)
+        chooser = _quiet_highs("choose")
+        for option, value in CHOOSING:
+            chooser.setOptionValue(option, value)
+        lp, self._bound_ratio, ratio = None, 1.0, self._bound_ratio
+        try:
+            lp = self._as_highs_lp()
+        finally:
+            self._bound_ratio = ratio
+        kinds = [highspy.HighsVarType.kContinuous] * self._costs.size
+        for at in self._integers.tolist():
+            kinds[at] = highspy.HighsVarType.kInteger
+        lp.integrality_ = kinds
+        chooser.passModel(lp)
+        chooser.run()
+        status = chooser.getModelStatus()
+        if status == highspy.HighsModelStatus.kInfeasible:
+            raise InfeasibleProgram("no whole numbers satisfy the rows of the program")
+        columns = np.asarray(chooser.getSolution().col_value, dtype=np.float64)
+        if columns.size != self._costs.size:
+            text = chooser.modelStatusToString(status)
+            raise SolverFailure(f"no whole numbers were found: {text}")
+        whole = np.round(columns[self._integers])
+        apart = float(np.abs(columns[self._integers] - whole).max(initial=0.0))
+        residual = self._residual(columns)
+        if not (apart <= CHECK_TOLERANCE and residual <= CHECK_TOLERANCE):
+            raise SolverFailure(
+                f"the whole numbers do not hold: {apart:.3g} from whole, residual {residual:.3g}"
+            )
+        # The tree's bound is the solver's word; that of the relaxation is proved by its duals.
+        bound_usd = float(chooser.getInfo().mip_dual_bound) + self.offset_usd
+        return whole, max(bound_usd, relaxed.objective_usd)
+
+    def _solved(self) -> Solution:
+        """Solve the linear program that is in place."""
         self._highs.run()
-        solution, fault = self._answer((_STRICT, _WHOLE))
+        solution, fault = self._answer((STRICT, UNREDUCED))
         if solution is not None:
             return solution
         faults = [f"warm: {fault}"]
@@ -222,7 +259,7 @@ class LinearModel:
             self._highs.run()
             for option, value in USUAL:
                 self._highs.setOptionValue(option, value)
-            solution, fault = self._answer((*rung.options, _WHOLE))
+            solution, fault = self._answer((*rung.options, UNREDUCED))
             if solution is not None:
                 return solution
             faults.append(f"{rung.name}: {fault}")

@@ -220,7 +220,7 @@ def _settled(rows: _Rows, spent: Account) -> Iterator[LedgerEntry]:
                 amount_nano_usd=_nano(usd),
             )  # fmt: skip
         return
-    sites = {contract.id: contract.site for contract in company.contracts}
+    sites = {owner.id: owner.site for owner in (*company.contracts, *company.tariffs)}
     for line in spent.lines:
         yield rows.row(
             "settlement", (line.start, line.end), site=sites[line.contract_id],

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tokenergy.company.finding import Finding
+from tokenergy.dispatch.outages import gpus_count
 from tokenergy.dispatch.world import Route, World
 from tokenergy.simulate.run import Run
 
@@ -108,15 +109,16 @@ def _site_lacks(world: World, run: Run, route: Route, mtok: float, at: int) -> I
         if other.fleet == deployment.fleet
     )
     gpus = awake_gpus + more * deployment.gpus_count
+    there = float(gpus_count(world, np.array([world.first + at]))[deployment.fleet, 0])
     yield _Lack(
         place=f"fleet {fleet.name} at site {name}",
-        sentence=f"it has {fleet.gpus_count:,.0f}",
+        sentence=f"it has {there:,.0f}",
         path=f"fleets[{deployment.fleet}].gpu_count",
         value=f"{np.ceil(gpus - 1e-6):,.0f}",
-        limit=f"{fleet.gpus_count:,.0f}",
+        limit=f"{there:,.0f}",
         unit="GPUs",
         remedy="Add GPUs there, let the work wait (deadline_s), or offer a smaller model",
-        over_ratio=gpus / fleet.gpus_count if fleet.gpus_count > 0.0 else np.inf,
+        over_ratio=gpus / there if there > 0.0 else np.inf,
     )
     sleep_mw = fleet.sleep_mw_per_gpu * deployment.gpus_count
     it_mwh = mtok * route.marginal_mwh_per_mtok

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from tokenergy.dispatch.outages import alive, gpus_count
 from tokenergy.dispatch.world import Action, FloatArray, State, World
 from tokenergy.errors import UnexpectedError
 from tokenergy.simulate.run import only_work_draws, sums_by
@@ -36,6 +37,7 @@ class Step:
     export_mwh: FloatArray
     bought_mwh: FloatArray
     sold_mwh: FloatArray
+    generate_mwh: FloatArray
     after: State
 
 
@@ -90,7 +92,9 @@ class Mechanics:
         self._wake_mwh = np.array([d.wake_mwh for d in deployments])
         self._wake_lost_h = np.array([min(d.wake_h, world.step_h) for d in deployments])
         self._api_mtok = np.array([d.limit_mtok_per_h for d in deployments]) * world.step_h
-        self._fleet_gpus_count = np.array([fleet.gpus_count for fleet in fleets])
+        span = np.arange(world.last)
+        self._fleet_gpus_count = gpus_count(world, span)
+        self._alive = alive(world, span)
         self._sleep_mw = np.array([fleet.sleep_mw_per_gpu for fleet in fleets])
         self._fleet_site = np.array([fleet.site for fleet in fleets], dtype=np.int64)
         self._quality = np.array([r.quality_share for r in routes])
@@ -103,6 +107,7 @@ class Mechanics:
         self._in_share = np.array([b.charge_eff_share for b in world.batteries])
         self._out_share = np.array([b.discharge_eff_share for b in world.batteries])
         self._take_site = np.array([take.site for take in world.takes], dtype=np.int64)
+        self._plant_site = np.array([plant.site for plant in world.generators], dtype=np.int64)
         self._take_behind = np.array([take.behind_the_meter for take in world.takes], dtype=bool)
         self._work_only = only_work_draws(world)
         self._grid_block_mw = world.block_delivery_mw(behind_the_meter=False)
@@ -130,12 +135,14 @@ class Mechanics:
         faults = _Faults()
         serve, refused, left = self._work(at, state, action, faults)
         awake, wake, it_mwh = self._racks(at, state, action, serve, faults)
-        charge, discharge, energy = self._storage(state, action, faults)
+        charge, discharge, energy = self._storage(at, state, action, faults)
         take = self._taken(at, action, faults)
         load_mwh = self._world.pue[:, at] * it_mwh
         net = load_mwh - self._meter_block_mw[:, at] * self._world.step_h
         net += self._at_sites(charge - discharge, self._battery_site)
         net -= self._at_sites(take * self._take_behind, self._take_site)
+        made = self._made(at, action, faults)
+        net -= self._at_sites(made, self._plant_site)
         bought = net - self._grid_block_mw[:, at] * self._world.step_h
         bought -= self._at_sites(take * ~self._take_behind, self._take_site)
         self._meters(at, net, faults)
@@ -158,7 +165,10 @@ class Mechanics:
             export_mwh=np.maximum(0.0, -net),
             bought_mwh=np.maximum(0.0, bought),
             sold_mwh=np.maximum(0.0, -bought),
-            after=State(awake=awake, energy_mwh=energy, backlog_mtok=left),
+            generate_mwh=made,
+            after=State(
+                awake=awake, energy_mwh=energy, backlog_mtok=left, contracts=state.contracts
+            ),
         )
 
     def _work(
@@ -207,15 +217,15 @@ class Mechanics:
         awake = np.where(self._own, np.maximum(0.0, given), 0.0)
         wake = np.maximum(0.0, awake - state.awake)
         busy_h = self._replicas(awake, wake, serve, faults)
-        own, site_of, fleets_count = self._own, self._site_of, self._fleet_gpus_count.size
+        own, site_of, there = self._own, self._site_of, self._fleet_gpus_count[:, at]
         gpus = (awake * self._gpus_count)[own]
-        used = sums_by(self._fleet_of[own], gpus, fleets_count)
-        faults.most(self._fleets, "awake", used, self._fleet_gpus_count, "GPUs")
+        used = sums_by(self._fleet_of[own], gpus, there.size)
+        faults.most(self._fleets, "awake", used, there, "GPUs")
         work_only = self._work_only[site_of, at]
         on = np.where(work_only, busy_h / step_h, awake)
         gpus = (on * self._gpus_count)[own]
-        asleep_count = self._fleet_gpus_count - sums_by(self._fleet_of[own], gpus, fleets_count)
-        it_mwh = self._world.fixed_mw * step_h
+        asleep_count = there - sums_by(self._fleet_of[own], gpus, there.size)
+        it_mwh = self._world.fixed_mw * self._alive[:, at] * step_h
         it_mwh += self._at_sites(self._sleep_mw * asleep_count * step_h, self._fleet_site)
         drawn = on * self._base_mw * step_h + np.where(work_only, 0.0, wake * self._wake_mwh)
         it_mwh += self._at_sites(drawn[own], site_of[own])
@@ -249,7 +259,7 @@ class Mechanics:
         return busy
 
     def _storage(
-        self, state: State, action: Action, faults: _Faults
+        self, at: int, state: State, action: Action, faults: _Faults
     ) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Return charge, discharge and stored energy [B], MWh, trimmed to what fits exactly."""
         names, none = self._batteries, np.zeros(len(self._batteries))
@@ -259,7 +269,8 @@ class Mechanics:
         faults.least(names, "discharge", discharge, none, "MWh")
         charge, discharge = np.maximum(0.0, charge), np.maximum(0.0, discharge)
         used = charge + discharge
-        faults.most(names, "charge and discharge together", used, self._power_mwh, "MWh")
+        power = self._power_mwh * self._alive[self._battery_site, at]
+        faults.most(names, "charge and discharge together", used, power, "MWh")
         energy = state.energy_mwh + self._in_share * charge - discharge / self._out_share
         faults.most(names, "stored energy", energy, self._capacity_mwh, "MWh")
         faults.least(names, "stored energy", energy, none, "MWh")
@@ -280,6 +291,20 @@ class Mechanics:
         faults.most(names, "taken", take, most, "MWh")
         faults.least(names, "taken", take, least, "MWh")
         return np.clip(take, least, most)
+
+    def _made(self, at: int, action: Action, faults: _Faults) -> FloatArray:
+        """Return what each plant on site makes [U], MWh: nothing, or from its least output on."""
+        plants, step_h = self._world.generators, self._world.step_h
+        names = [f"generator {plant.contract_id!r}" for plant in plants]
+        most = np.array([plant.capacity_mw[at] for plant in plants]) * step_h
+        least = np.array([plant.min_load_share for plant in plants]) * most
+        given = action.generate_mw
+        made = np.zeros(len(plants)) if given is None else given * step_h
+        off = made <= TOLERANCE_SHARE * np.maximum(1.0, most)
+        made = np.where(off, np.maximum(0.0, made), made)
+        faults.most(names, "generated", made, most, "MWh")
+        faults.least(names, "generated", made, np.where(off, 0.0, least), "MWh")
+        return np.where(off, 0.0, np.clip(made, least, most))
 
     def _meters(self, at: int, net_mwh: FloatArray, faults: _Faults) -> None:
         """Hold net import and export against the connection, as powers."""

@@ -1,12 +1,17 @@
 """What is counted of a run beside its cost: the fate of work, energy, and fixed cost."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from tokenergy.dispatch.columns import quality_loss_usd_per_mtok
 from tokenergy.dispatch.world import FloatArray, World
 from tokenergy.simulate.run import Run
+from tokenergy.simulate.uplift import marginal_usd_per_mwh
+
+SAME_USD_PER_MWH = 1e-6
+"""Prices this close are one price."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,13 +32,20 @@ class Unmoved:
         blocks_usd: block contracts.
         must_take_usd: as-produced power without the right to curtail, or paid anyway.
         fixed_load_usd: fixed load with its cooling, at the purchase price.
-        share: all three over the cost; null where the cost is <= 0.
+        sunk_usd: what contracts and tariffs charge whatever is done.
+        share: all of them over the cost; null where the cost is <= 0.
     """
 
     blocks_usd: float
     must_take_usd: float
     fixed_load_usd: float
+    sunk_usd: float
     share: float | None
+
+    @property
+    def total_usd(self) -> float:
+        """All that no decision moves."""
+        return self.blocks_usd + self.must_take_usd + self.fixed_load_usd + self.sunk_usd
 
 
 def fates(world: World, run: Run) -> dict[str, Fate]:
@@ -67,7 +79,7 @@ def own_mtok(world: World, run: Run) -> FloatArray:
 def zero_price_share(world: World, made_mtok: FloatArray) -> float | None:
     """Return the part of tokens made where and while a MWh bought costs nothing or less."""
     span = slice(world.first, world.last)
-    free = world.buy_usd_per_mwh(world.spot_usd_per_mwh[:, span]) <= 0.0
+    free = world.buy_usd_per_mwh(world.spot_usd_per_mwh[:, span], span) <= 0.0
     sites = [max(0, world.deployments[r.deployment].site) for r in world.routes]
     total_mtok = float(made_mtok.sum())
     return float(made_mtok[free[sites]].sum()) / total_mtok if total_mtok > 0.0 else None
@@ -101,12 +113,27 @@ def unmoved(world: World, cost_usd: float) -> Unmoved:
         for take in world.takes
     )
     fixed_mwh = world.pue[:, span] * world.fixed_mw[:, None] * world.step_h
-    prices = world.buy_usd_per_mwh(world.spot_usd_per_mwh[:, span])
+    prices = world.buy_usd_per_mwh(world.spot_usd_per_mwh[:, span], span)
     fixed_usd = float(np.sum(fixed_mwh * prices))
-    total_usd = blocks_usd + must_take_usd + fixed_usd
-    return Unmoved(
+    found = Unmoved(
         blocks_usd=blocks_usd,
         must_take_usd=must_take_usd,
         fixed_load_usd=fixed_usd,
-        share=total_usd / cost_usd if cost_usd > 0.0 else None,
+        sunk_usd=float(sum(each.usd[span].sum() for each in world.sunk)),
+        share=None,
     )
+    return replace(found, share=found.total_usd / cost_usd if cost_usd > 0.0 else None)
+
+
+def fixed_price_sites(world: World, runs: Iterable[Run]) -> tuple[str, ...]:
+    """Return the sites whose power costs the same at the margin in every interval of every run.
+
+    Moving work to another hour saves nothing there, and what moves to or from them does so for
+    the price of the others. Only sites that can do work count.
+    """
+    still = np.full(world.sites_count, world.count > 1)
+    for run in runs:
+        price = marginal_usd_per_mwh(world, run)
+        still &= np.ptp(price, axis=1) <= SAME_USD_PER_MWH
+    at_work = {world.deployments[route.deployment].site for route in world.routes}
+    return tuple(name for at, name in enumerate(world.site_names) if still[at] and at in at_work)

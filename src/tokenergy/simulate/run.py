@@ -1,6 +1,6 @@
 """A run: what one policy did over a horizon, and what that did to meters and stores."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -28,6 +28,7 @@ class Run:
         it_mwh, load_mwh: at the racks, and at the meter with cooling [S, T].
         import_mwh, export_mwh: at the meter, net of each other [S, T].
         bought_mwh, sold_mwh: settled at the spot price, net of each other [S, T].
+        generate_mwh: made by plants on site [U, T].
         sources: who decided each interval: the policy, or what it fell back to.
         asked_usd_per_mtok: what one Mtok more of each workload cost, as the policy saw it then
             [W, T]; None for a policy that prices nothing.
@@ -55,6 +56,7 @@ class Run:
     sources: tuple[str, ...]
     asked_usd_per_mtok: FloatArray | None = None
     mw_rent_usd_per_mwh: FloatArray | None = None
+    generate_mwh: FloatArray = field(default_factory=lambda: np.zeros((0, 0)))
 
     @property
     def intervals_count(self) -> int:

@@ -1,18 +1,24 @@
 """The scorecard: policies side by side, against what is done today and the best possible."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 import numpy as np
 
+from tokenergy.dispatch.bound import Bound
 from tokenergy.dispatch.world import World
 from tokenergy.simulate.account import Account, account
+from tokenergy.simulate.best_possible import BestPossible, best_possible
 from tokenergy.simulate.bill import inputs_of
+from tokenergy.simulate.carbon import Carbon, carbon
+from tokenergy.simulate.lost import Lost, broken_names, lost_by_tier, outage_sentence
 from tokenergy.simulate.measures import (
     Fate,
     Unmoved,
     fates,
+    fixed_price_sites,
     own_mtok,
     unmoved,
     value_usd,
@@ -20,6 +26,7 @@ from tokenergy.simulate.measures import (
     zero_price_share,
 )
 from tokenergy.simulate.run import Run
+from tokenergy.simulate.uplift import uplift_usd
 from tokenergy.units import J_PER_MWH, KWH_PER_MWH, TOKENS_PER_MTOK
 
 BOUND: Final = "clairvoyant"
@@ -38,18 +45,46 @@ class Saving:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BillLine:
+    """What one component of one contract or tariff comes to over the horizon."""
+
+    contract_id: str
+    component: str
+    amount_usd: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Whole:
+    """A policy whose replicas are whole ones, beside the fractional ones that it is scored on.
+
+    Attributes:
+        cost_usd, refused_mtok: of the run with whole replicas.
+        integrality_gap_share: (its cost - the cost with fractional replicas) / the latter; null
+            where that is <= 0.
+        uplift_usd: what the price of a token fails to recover of it (`simulate/uplift`); null
+            where the policy prices nothing.
+    """
+
+    cost_usd: float
+    refused_mtok: float
+    integrality_gap_share: float | None
+    uplift_usd: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Score:
     """One policy on one world.
 
     Figures that need a policy which was not run are null, never guessed.
 
     Attributes:
-        regret_share, regret_usd: cost above the clairvoyant's; the share is null where that
+        regret_share, regret_usd: cost above the best possible; the share is null where that
             costs <= 0.
-        captured_share: of the gap between greedy_battery and clairvoyant.
+        captured_share: of the gap between greedy_battery and the best possible.
         saving_static, saving_greedy_battery: against what is done today.
         parts: the cost by part, USD.
         power_usd: the bill by contract.
+        bill_lines: the same by contract and component of the bill.
         tiers: what became of the work, by tier; the totals stand before it.
         zero_price_share: tokens made at a purchase price <= 0, of all made at own sites.
         value_usd_per_kwh: value of what own sites served, less lost quality, per kWh at their
@@ -57,6 +92,10 @@ class Score:
         energy_mwh, wake_mwh: at the meters: all load, and that of waking replicas.
         j_per_token: all load at the meters over tokens made at own sites.
         fallback_share: intervals in which the policy fell back to another.
+        lost: worth of what each tier had refused or downgraded.
+        carbon: its three ledgers; null where no site says what its grid emits.
+        whole: the same policy with whole replicas; null if not asked for, or where no limit
+            allowed them.
     """
 
     cost_usd: float
@@ -80,7 +119,11 @@ class Score:
     energy_mwh: float
     wake_mwh: float
     j_per_token: float | None
+    bill_lines: tuple[BillLine, ...]
     fallback_share: float
+    lost: Mapping[str, Lost]
+    carbon: Carbon | None
+    whole: Whole | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +132,11 @@ class Scorecard:
 
     Attributes:
         baseline, bound: the policies that the ratios are against; null if not run.
+        best: what regret is counted from, and how it was found; null if it was not.
+        denominator: what of that no decision moves: it makes every regret look small.
+        fixed_price_sites: sites whose power costs the same in every interval: no hour there is
+            cheaper than another.
+        broken: what was out for a while in this simulation.
         synthetic: series that came from the synthetic feed.
         horizon: start, end, step and number of intervals.
     """
@@ -96,6 +144,10 @@ class Scorecard:
     policies: Mapping[str, Score]
     baseline: str | None
     bound: str | None
+    best: BestPossible | None
+    denominator: Unmoved | None
+    fixed_price_sites: tuple[str, ...]
+    broken: tuple[str, ...]
     synthetic: tuple[str, ...]
     horizon: Mapping[str, Any]
 
@@ -105,20 +157,63 @@ class Scorecard:
             "policies": {name: asdict(score) for name, score in self.policies.items()},
             "baseline": self.baseline,
             "bound": self.bound,
+            **self._bound_words(),
+            "fixed_price_sites": list(self.fixed_price_sites),
+            "broken": list(self.broken),
             "synthetic": list(self.synthetic),
             "horizon": dict(self.horizon),
         }
 
+    def outage_lines(self) -> Iterator[str]:
+        """Say what broke and what each policy lost by refusing and downgrading, in USD."""
+        for name, score in self.policies.items() if self.broken else ():
+            yield outage_sentence(self.broken, name, score.lost)
 
-def scorecard(world: World, runs: Mapping[str, Run]) -> Scorecard:
-    """Return the card of several runs on one world, by policy."""
+    def _bound_words(self) -> dict[str, Any]:
+        """Return how the bound was found, and what regret is over."""
+        best = self.best
+        return {
+            "bound_method": None if best is None else best.method,
+            "bound_usd": None if best is None else best.cost_usd,
+            "bound_gap_share": None if best is None else best.gap_share,
+            "bound_rows_count": None if best is None else best.rows_count,
+            "regret_denominator": None if self.denominator is None else asdict(self.denominator),
+        }
+
+
+def scorecard(
+    world: World,
+    runs: Mapping[str, Run],
+    *,
+    bound: Bound | None = None,
+    whole: Mapping[str, Run] | None = None,
+) -> Scorecard:
+    """Return the card of several runs on one world, by policy.
+
+    Args:
+        world: the company on its horizon.
+        runs: what each policy did, with fractional replicas.
+        bound: what was proved of the best possible where the clairvoyant's program is too large.
+        whole: what they did with whole ones.
+    """
     accounts = {name: account(world, run) for name, run in runs.items()}
     cost_usd = {name: each.cost_usd for name, each in accounts.items()}
+    best = best_possible(world, cost_usd[BOUND], bound) if BOUND in runs else None
+    if best is not None:
+        cost_usd[BOUND] = best.cost_usd
+    done = whole or {}
     inputs = inputs_of(world)
     return Scorecard(
-        policies={name: _score(world, run, accounts[name], cost_usd) for name, run in runs.items()},
+        policies={
+            name: _score(world, run, accounts[name], cost_usd, done.get(name))
+            for name, run in runs.items()
+        },
         baseline=BASELINE if BASELINE in runs else None,
         bound=BOUND if BOUND in runs else None,
+        best=best,
+        denominator=None if best is None else unmoved(world, best.cost_usd),
+        fixed_price_sites=fixed_price_sites(world, runs.values()),
+        broken=broken_names(world),
         synthetic=() if inputs is None else inputs.synthetic,
         horizon={
             "start": world.moment(world.first).strftime("%Y-%m-%dT%H:%MZ"),
@@ -129,7 +224,9 @@ def scorecard(world: World, runs: Mapping[str, Run]) -> Scorecard:
     )
 
 
-def _score(world: World, run: Run, spent: Account, cost_usd: Mapping[str, float]) -> Score:
+def _score(
+    world: World, run: Run, spent: Account, cost_usd: Mapping[str, float], whole: Run | None
+) -> Score:
     cost, bound_usd, baseline_usd = spent.cost_usd, cost_usd.get(BOUND), cost_usd.get(BASELINE)
     tiers = fates(world, run)
     must_serve = np.array([load.must_serve for load in world.workloads], dtype=bool)
@@ -158,7 +255,32 @@ def _score(world: World, run: Run, spent: Account, cost_usd: Mapping[str, float]
         energy_mwh=energy_mwh,
         wake_mwh=wake_mwh(world, run),
         j_per_token=_share(energy_mwh * J_PER_MWH, made_mtok * TOKENS_PER_MTOK),
+        bill_lines=_bill_lines(spent),
         fallback_share=other / run.intervals_count,
+        lost=lost_by_tier(world, run),
+        carbon=carbon(world, run),
+        whole=None if whole is None else _whole(world, whole, cost),
+    )
+
+
+def _bill_lines(spent: Account) -> tuple[BillLine, ...]:
+    """Return the bill by contract and component, in the order in which they are first charged."""
+    amounts: dict[tuple[str, str], list[float]] = {}
+    for line in spent.lines:
+        amounts.setdefault((line.contract_id, line.component), []).append(line.amount_usd)
+    return tuple(
+        BillLine(contract_id=contract_id, component=component, amount_usd=math.fsum(usd))
+        for (contract_id, component), usd in amounts.items()
+    )
+
+
+def _whole(world: World, run: Run, fractional_usd: float) -> Whole:
+    cost_usd = account(world, run).cost_usd
+    return Whole(
+        cost_usd=cost_usd,
+        refused_mtok=float(run.refused_mtok.sum()),
+        integrality_gap_share=_share(cost_usd - fractional_usd, fractional_usd),
+        uplift_usd=uplift_usd(world, run),
     )
 
 

@@ -64,15 +64,20 @@ class Split:
         return " to ".join(dict.fromkeys(texts)) + f" {unit}"
 
 
-def split_saving(world: World, run_policy: RunPolicy) -> Split:
+def split_saving(
+    world: World, run_policy: RunPolicy, known: Mapping[str, Run] | None = None
+) -> Split:
     """Return the split with deferral before storage, and with storage before deferral.
 
     Geography is `nearest` to `static`, hour is `static` to `greedy` (neither waits nor stores);
     then `clairvoyant` with one of the two alone, then with both (simulator sheet, section 8).
+    Runs of this very world that are `known` by policy are not run again.
     """
+    here = known or {}
 
     def cost_usd(where: World, policy: str) -> float:
-        return account(where, run_policy(where, policy)).cost_usd
+        held = here.get(policy) if where is world else None
+        return account(where, held or run_policy(where, policy)).cost_usd
 
     common = [cost_usd(world, policy) for policy in ("nearest", "static", "greedy")]
     best_usd = cost_usd(world, "clairvoyant")

@@ -1,8 +1,8 @@
-"""The ledger in one SQLite file: append-only rows, snapshots of state, and boards."""
+"""The ledger in one SQLite file: append-only rows, states, boards, and runs under way."""
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -14,6 +14,7 @@ from typing import Any, Final, Self
 
 from tokenergy.company.ledger import COLUMNS, UNIQUE_KEY, LedgerEntry
 from tokenergy.errors import InputError
+from tokenergy.store.transaction import Transaction, WordsForFaults
 from tokenergy.store.usage import USAGE_GROUPS, USAGE_QUERY, Usage, as_usage
 from tokenergy.units import J_PER_MWH, MICROJOULES_PER_J, NANO_USD_PER_USD
 
@@ -122,6 +123,8 @@ class SqliteLedger:
             with self._transaction():
                 for statement in _schema():
                     self._file.execute(statement)
+        elif not self._file.execute(_HAS_CHECKPOINTS).fetchone():
+            self._file.execute(_CHECKPOINT)  # a ledger of an earlier release has none yet
 
     def append(self, entries: Iterable[LedgerEntry]) -> int:
         """Write rows in one transaction and return how many were new.
@@ -230,6 +233,41 @@ class SqliteLedger:
             row = self._file.execute(query, (run_id,)).fetchone()
         return None if row is None else (datetime.fromisoformat(row[0]), json.loads(row[1]))
 
+    def save_checkpoint(self, run_id: str, moment: datetime, words: Mapping[str, Any]) -> None:
+        """Keep how far a run has come; a note of the same run and moment is replaced."""
+        row = (run_id, stamp(moment), json.dumps(words))
+        self._put("checkpoint", "run_id, start, body", row)
+
+    def checkpoints(self, run_id: str) -> tuple[dict[str, Any], ...]:
+        """Return the notes of a run that was not finished, the oldest first."""
+        query = "SELECT body FROM checkpoint WHERE run_id = ? ORDER BY start"
+        with self._words_for_faults("cannot be read"):
+            found = self._file.execute(query, (run_id,)).fetchall()
+        return tuple(json.loads(row[0]) for row in found)
+
+    def unfinished(self) -> dict[str, datetime]:
+        """Return the runs that were stopped, and how far each of them had come."""
+        query = "SELECT run_id, max(start) FROM checkpoint GROUP BY run_id ORDER BY run_id"
+        with self._words_for_faults("cannot be read"):
+            return {run: datetime.fromisoformat(at) for run, at in self._file.execute(query)}
+
+    def forget(self, run_ids: Sequence[str]) -> None:
+        """Drop the notes of runs that begin anew, or that have failed."""
+        with self._words_for_faults("cannot be written"), self._transaction():
+            self._drop_checkpoints(run_ids)
+
+    def finish(self, ended: Mapping[str, tuple[datetime, dict[str, Any]]]) -> None:
+        """Keep the state in which each run ended, and drop the notes on the way to it."""
+        rows = [(run, stamp(at), json.dumps(state)) for run, (at, state) in ended.items()]
+        insert = "INSERT OR REPLACE INTO state (run_id, start, body) VALUES (?, ?, ?)"
+        with self._words_for_faults("cannot be written"), self._transaction():
+            self._file.executemany(insert, rows)
+            self._drop_checkpoints(tuple(ended))
+
+    def _drop_checkpoints(self, run_ids: Sequence[str]) -> None:
+        each = [(run_id,) for run_id in run_ids]
+        self._file.executemany("DELETE FROM checkpoint WHERE run_id = ?", each)
+
     def save_board(self, board_id: str, moment: datetime, board: Any) -> None:
         """Keep a board of prices under its id."""
         self._put("board", "board_id, start, body", (board_id, stamp(moment), json.dumps(board)))
@@ -260,53 +298,11 @@ class SqliteLedger:
     ) -> None:
         self.close()
 
-    def _words_for_faults(self, what: str) -> "_WordsForFaults":
-        return _WordsForFaults(f"ledger {self.path} {what}")
+    def _words_for_faults(self, what: str) -> "WordsForFaults":
+        return WordsForFaults(f"ledger {self.path} {what}")
 
-    def _transaction(self) -> "_Transaction":
-        return _Transaction(self._file)
-
-
-class _WordsForFaults:
-    """Turns what SQLite says into an error of the caller's, with the file in it."""
-
-    def __init__(self, words: str) -> None:
-        self._words = words
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        fault: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if isinstance(fault, sqlite3.Error):
-            raise InputError(f"{self._words}: {fault}") from fault
-
-
-class _Transaction:
-    """All or nothing, also when the rows themselves fail while they are made."""
-
-    def __init__(self, file: sqlite3.Connection) -> None:
-        self._file = file
-
-    def __enter__(self) -> None:
-        self._file.execute("BEGIN IMMEDIATE")
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        fault: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        try:
-            if fault is None:
-                self._file.execute("COMMIT")
-        finally:
-            if self._file.in_transaction:
-                self._file.execute("ROLLBACK")
+    def _transaction(self) -> "Transaction":
+        return Transaction(self._file)
 
 
 @lru_cache(maxsize=4096)
@@ -322,6 +318,12 @@ def stamp(moment: datetime) -> str:
     return (moment - offset).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
+_CHECKPOINT: Final = (
+    "CREATE TABLE IF NOT EXISTS checkpoint "
+    "(run_id TEXT, start TEXT, body TEXT NOT NULL, PRIMARY KEY (run_id, start))"
+)
+"""Notes of runs that are under way or were stopped; a finished run leaves none."""
+_HAS_CHECKPOINTS: Final = "SELECT 1 FROM sqlite_schema WHERE name = 'checkpoint'"
 _START: Final = COLUMNS.index("start")
 _END: Final = COLUMNS.index("end")
 
@@ -342,6 +344,7 @@ def _schema() -> Iterator[str]:
         "board": "board_id TEXT PRIMARY KEY, start TEXT NOT NULL, body TEXT NOT NULL",
     }
     yield from (f"CREATE TABLE IF NOT EXISTS {name} ({what})" for name, what in tables.items())
+    yield _CHECKPOINT
     yield f"PRAGMA user_version = {VERSION}"
 
 

@@ -7,6 +7,7 @@ from typing import Final
 from tokenergy.errors import UnexpectedError, UnknownName
 from tokenergy.thesis import (
     duel,
+    flexibility,
     free_power,
     geography,
     growth_loss,
@@ -31,7 +32,7 @@ EXPERIMENTS: Final[Mapping[str, Experiment]] = MappingProxyType(
         "T6": not_yet.own_energy,
         "T7": geography.run,
         "T8": restraint.run,
-        "T9": not_yet.flexibility,
+        "T9": flexibility.run,
         "T10": heavy_tail.run,
         "T11": not_yet.dual_price,
         "T12": not_yet.meter,

@@ -18,20 +18,6 @@ def own_energy(inputs: ThesisInputs, told: Told | None = None) -> Result:
     )
 
 
-def flexibility(inputs: ThesisInputs, told: Told | None = None) -> Result:
-    """T9: curtailed at system peaks, with a part of the work that may wait."""
-    del inputs, told
-    return _not_yet(
-        id="T9",
-        claim="a flexible load can be curtailed at system peaks almost for free",
-        label="sensitivity",
-        threshold="lost value < 0.1 % and priority SLO met 100 %, for some part <= 30 % that "
-        "may wait",
-        needs="curtailment events in the power contracts, and requests one by one to tell "
-        "whose SLO is met",
-    )
-
-
 def dual_price(inputs: ThesisInputs, told: Told | None = None) -> Result:
     """T11: routing by shares and admission by dual, against a full re-solve."""
     del inputs, told

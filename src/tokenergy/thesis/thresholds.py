@@ -48,6 +48,18 @@ RESTRAINT_VALUE_LEAST_SHARE: Final = 0.95
 RESTRAINT_INTERVAL_SHARE: Final = 0.95
 """Beats random dropping of as many tokens outside this interval."""
 
+# T9: flexibility
+FLEXIBLE_LOST_MOST_SHARE: Final = 0.001
+"""Value that may be lost to curtailment, of all; it has to be below."""
+FLEXIBLE_PRIORITY_LEAST_SHARE: Final = 1.0
+"""Part of the priority tier's work that is served, in every interval."""
+CURTAILED_SHARES: Final = (0.0025, 0.005, 0.01)
+"""Parts of a site's energy that are curtailed, at the peak hours of its system: each of them."""
+DEFERRABLE_SHARES: Final = (0.0, 0.10, 0.30, 0.60)
+"""Parts of the tokens that may wait."""
+DEFERRABLE_MOST_SHARE: Final = 0.30
+"""The claim has to hold for some part up to this."""
+
 # T10: heavy tail
 TAIL_TOP_TENTH_SHARE: Final = 0.80
 """Part of the tokens that the heaviest tenth asks for, where no ledger tells better."""

@@ -34,10 +34,18 @@ LARGEST_RATE: Final = 5.0
 
 def check_money(parts: Parts) -> Iterator[Finding]:
     """Yield price files that are read one to one and are perhaps in another currency."""
+    for path, contract in parts.placed("contracts"):
+        site = parts.find("sites", contract.site)
+        for field in ("hub_price", "fuel_usd_per_mmbtu"):
+            source = getattr(contract, field, None)
+            if isinstance(source, FileSeries) and site is not None:
+                of = f"{field} of contract {contract.id!r}"
+                yield from _price(f"{path}.{field}", of, site, source, parts.currency)
     for path, site in parts.placed("sites"):
         price = site.market.price
         if isinstance(price, FileSeries):
-            yield from _price(f"{path}.market.price", site, price, parts.currency)
+            of = f"the price of site {site.name!r}"
+            yield from _price(f"{path}.market.price", of, site, price, parts.currency)
         elif isinstance(price, SyntheticSeries) and parts.currency != SYNTHETIC_MONEY:
             yield Finding(
                 code="SYNTHETIC_IN_USD",
@@ -51,7 +59,7 @@ def check_money(parts: Parts) -> Iterator[Finding]:
             )
 
 
-def _price(path: str, site: Any, price: FileSeries, currency: str) -> Iterator[Finding]:
+def _price(path: str, of: str, site: Any, price: FileSeries, currency: str) -> Iterator[Finding]:
     named = _named(price)
     if "usd_per_unit" in price.model_fields_set:
         rate = price.usd_per_unit
@@ -62,7 +70,7 @@ def _price(path: str, site: Any, price: FileSeries, currency: str) -> Iterator[F
                 value=f"{rate:g}",
                 limit="1",
                 unit=f"{currency} per {currency}",
-                reason=f"the price of site {site.name!r} is in {currency} by the name of its "
+                reason=f"{of} is in {currency} by the name of its "
                 "column or file, which is the company's money, and is multiplied by a rate",
                 remedy="Remove usd_per_unit, or correct currency",
                 severity="warning",
@@ -75,7 +83,7 @@ def _price(path: str, site: Any, price: FileSeries, currency: str) -> Iterator[F
             path=f"{path}.column",
             value=f"{price.column} in {price.file}",
             limit=currency,
-            reason=f"the price of site {site.name!r} is in {other[0]} by the name of its column "
+            reason=f"{of} is in {other[0]} by the name of its column "
             f"or file, the company's money is {currency}, and no rate is stated",
             remedy=f"State usd_per_unit ({currency} per {other[0]}), with a rate_note; 1 if the "
             "column is converted already",

@@ -7,9 +7,9 @@ from tokenergy.company.noun import nearest_names
 from tokenergy.company.parts import NAMELESS, SECTIONS, Parts, name_word
 
 NOUN = {
-    "regions": "region", "sites": "site", "contracts": "contract", "batteries": "battery",
-    "fleets": "fleet", "external_apis": "external API", "models": "model", "tiers": "tier",
-    "workloads": "workload",
+    "regions": "region", "sites": "site", "contracts": "contract", "tariffs": "tariff",
+    "batteries": "battery", "fleets": "fleet", "external_apis": "external API",
+    "models": "model", "tiers": "tier", "workloads": "workload",
 }  # fmt: skip
 
 REFERENCES = {"site": "sites", "tier": "tiers", "origin": "regions", "model": "models"}
@@ -39,6 +39,17 @@ def _repeated(parts: Parts) -> Iterator[Finding]:
                     remedy="Rename one of the two",
                 )
             first.setdefault(name, path)
+    contracts = {name: f"contracts[{at}]" for at, name in reversed(parts.named("contracts"))}
+    for position, name in parts.named("tariffs"):
+        if name in contracts:
+            yield Finding(
+                code="DUPLICATE_NAME",
+                path=f"tariffs[{position}].id",
+                value=name,
+                reason=f"{contracts[name]} is called {name!r} already, and bills tell contracts "
+                "and tariffs apart by that name alone",
+                remedy="Rename one of the two",
+            )
     pairs: set[tuple[str, str]] = set()
     for position, rtt in enumerate(parts.network.rtt):
         if (rtt.region, rtt.site) in pairs:
@@ -59,9 +70,15 @@ def _references(parts: Parts) -> Iterator[tuple[str, str, str]]:
             for word, known in REFERENCES.items():
                 if word in words:
                     yield f"{section}[{position}].{word}", known, words[word]
-    for section in ("contracts", "batteries", "fleets"):
+    for section in ("contracts", "tariffs", "batteries", "fleets"):
         for path, item in parts.placed(section):
             yield f"{path}.site", "sites", item.site
+    for path, contract in parts.placed("contracts"):
+        if contract.successor is not None:
+            yield f"{path}.successor", "contracts", contract.successor
+        for field in ("sources", "bundled"):
+            for position, name in enumerate(getattr(contract, field, ())):
+                yield f"{path}.{field}[{position}]", "contracts", name
     for path, api in parts.placed("external_apis"):
         yield f"{path}.model", "models", api.model
     for path, model in parts.placed("models"):

@@ -1,4 +1,4 @@
-"""Power: what a connection must carry, who settles its residual, and in which money."""
+"""Power: what a connection must carry, and in which money it is paid for."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -10,23 +10,20 @@ from tokenergy.company.site import Site
 
 def check_power(parts: Parts) -> Iterator[Finding]:
     """Yield what is wrong between sites, contracts and batteries."""
-    seen: set[str] = set()
     for path, site in parts.placed("sites"):
         yield from _fixed_load(path, site)
-        if site.name not in seen:  # of two with one name, the first
-            yield from _one_spot(path, site, parts)
-        seen.add(site.name)
         yield from _behind_the_meter(path, site, parts)
-    for path, contract in parts.placed("contracts"):
-        if contract.currency not in (None, parts.currency):
-            yield Finding(
-                code="CURRENCY_MIXED",
-                path=f"{path}.currency",
-                value=contract.currency,
-                limit=parts.currency,
-                reason=f"contract {contract.id!r} is not in the company's money",
-                remedy=f"State its prices in {parts.currency}, and where the rate comes from",
-            )
+    for section, noun in (("contracts", "contract"), ("tariffs", "tariff")):
+        for path, item in parts.placed(section):
+            if item.currency not in (None, parts.currency):
+                yield Finding(
+                    code="CURRENCY_MIXED",
+                    path=f"{path}.currency",
+                    value=item.currency,
+                    limit=parts.currency,
+                    reason=f"{noun} {item.id!r} is not in the company's money",
+                    remedy=f"State its prices in {parts.currency}, and where the rate comes from",
+                )
 
 
 def worst_pue(site: Site) -> float:
@@ -52,39 +49,6 @@ def _fixed_load(path: str, site: Site) -> Iterator[Finding]:
         )
 
 
-def _one_spot(path: str, site: Site, parts: Parts) -> Iterator[Finding]:
-    spots = [
-        where
-        for where, contract in parts.placed("contracts")
-        if contract.kind == "spot" and contract.site == site.name
-    ]
-    for where in spots[1:]:
-        yield Finding(
-            code="SPOT_REPEATED",
-            path=where,
-            value=site.name,
-            reason=f"{spots[0]} settles the residual of site {site.name!r} already, and it is "
-            "settled once",
-            remedy="Keep one spot contract for each site",
-        )
-    if not spots and not _may_have_lost_a_spot(site, parts):
-        yield Finding(
-            code="SPOT_MISSING",
-            path=path,
-            value=site.name,
-            reason=f"site {site.name!r} has no spot contract: nothing says what its residual costs",
-            remedy=f"Add {{kind: spot, id: {site.name}-spot, site: {site.name}}} to contracts",
-        )
-
-
-def _may_have_lost_a_spot(site: Site, parts: Parts) -> bool:
-    """Tell whether an unreadable contract could be this site's spot contract."""
-    return "contracts" in parts.unread or any(
-        words.get("kind", "spot") == "spot" and words.get("site", site.name) == site.name
-        for words in parts.lost("contracts").values()
-    )
-
-
 def _behind_the_meter(path: str, site: Site, parts: Parts) -> Iterator[Finding]:
     """Compare what must be taken behind the meter with what the site can put somewhere."""
     taken_mw = sum(
@@ -107,8 +71,12 @@ def _behind_the_meter(path: str, site: Site, parts: Parts) -> Iterator[Finding]:
 
 
 def _must_take_mw(contract: Any) -> float:
+    """Return the most that a contract puts behind the meter and nobody may refuse.
+
+    A neighbour's generator (colocation) can always be turned down, paid or not.
+    """
     if getattr(contract, "delivery", "grid") != "behind_the_meter":
         return 0.0
-    if contract.kind == "block":
+    if contract.kind in ("block", "ppa_baseload"):
         return float(contract.contract_mw)
     return 0.0 if contract.may_curtail else float(contract.project_mw * contract.share)

@@ -30,14 +30,19 @@ def check_proportion(parts: Parts) -> Iterator[Finding]:
     for path, site in parts.placed("sites"):
         yield from _connection(path, site, parts)
         yield from _zone(path, site)
-    for section, field in (("batteries", "power_mw"), ("contracts", "contract_mw")):
+    for section, field in (
+        ("batteries", "power_mw"),
+        ("contracts", "contract_mw"),
+        ("contracts", "capacity_mw"),
+        ("contracts", "committed_mw"),
+    ):
         for path, item in parts.placed(section):
             if hasattr(item, field) and plausible(section, field, item):
                 yield from _beside_connection(path, item, field, getattr(item, field), parts)
     for path, contract in parts.placed("contracts"):
-        produced = contract.kind == "ppa_as_produced"
+        produced = hasattr(contract, "project_mw")
         if produced and plausible("contracts", "project_mw", contract):
-            size_mw = contract.project_mw * contract.share
+            size_mw = contract.project_mw * getattr(contract, "share", 1.0)
             yield from _beside_connection(path, contract, "project_mw", size_mw, parts)
     for path, tier in parts.placed("tiers"):
         if tier.service_tier == "priority" and tier.ttft_limit_s > LONGEST_PRIORITY_S:

@@ -1,16 +1,17 @@
-"""The horizon, and what happens to contracts and connections inside it."""
+"""The horizon, and what happens to connections inside it."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
+from zoneinfo import ZoneInfo
 
+from tokenergy.company.check.terms import midnight
 from tokenergy.company.finding import Finding
-from tokenergy.company.horizon import Horizon
-from tokenergy.company.noun import midnight_utc
+from tokenergy.company.horizon import FIVE_MINUTES_H, Horizon
 from tokenergy.company.parts import Parts
 from tokenergy.units import H_PER_DAY, S_PER_H
 
-STEPS_H: Final = (0.25, 0.5, 1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 24.0)
+STEPS_H: Final = (FIVE_MINUTES_H, 0.25, 0.5, 1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 24.0)
 WINDOW_H: Final = 48.0
 """The window that a dispatch looks ahead (dispatch sheet, section 5)."""
 EARLIEST_YEAR: Final = 1990
@@ -20,7 +21,7 @@ MOST_INTERVALS: Final = 4 * 8784 * 3
 
 
 def check_span(parts: Parts) -> Iterator[Finding]:
-    """Yield what is wrong with the horizon, and terms that it does not meet or outlives."""
+    """Yield what is wrong with the horizon, and connections that begin inside it."""
     horizon = parts.horizon
     if horizon is None:
         return
@@ -28,10 +29,9 @@ def check_span(parts: Parts) -> Iterator[Finding]:
     yield from faults
     if horizon.step_h in STEPS_H:
         yield from _history(parts, horizon)
-    for path, contract in parts.placed("contracts"):
-        yield from _term(path, contract, horizon)
     for path, site in parts.placed("sites"):
-        if site.energised_on and midnight_utc(site.energised_on) > horizon.start:
+        zone = ZoneInfo(site.market.time_zone)
+        if site.energised_on and midnight(site.energised_on, zone) > horizon.start:
             yield Finding(
                 code="ENERGISED_IN_HORIZON",
                 path=f"{path}.energised_on",
@@ -49,7 +49,7 @@ def _horizon(horizon: Horizon) -> Iterator[Finding]:
             code="HORIZON_STEP",
             path="horizon.step_h",
             value=f"{horizon.step_h:g}",
-            limit=", ".join(f"{step:g}" for step in STEPS_H),
+            limit=", ".join(f"{step:.3g}" for step in STEPS_H),
             unit="h",
             reason="an interval must divide a day",
             remedy="Choose one of the steps in the list",
@@ -131,38 +131,6 @@ def _history(parts: Parts, horizon: Horizon) -> Iterator[Finding]:
             unit="days",
             reason="forecasts look back a week, interval by interval",
             remedy="Use 28 days, or at least 7",
-        )
-
-
-def _term(path: str, contract: Any, horizon: Horizon) -> Iterator[Finding]:
-    start = midnight_utc(contract.start) if contract.start else None
-    end = midnight_utc(contract.end) if contract.end else None
-    limit = f"{_moment(horizon.start)} to {_moment(horizon.end)}"
-    value = f"{contract.start or 'always'} to {contract.end or 'for ever'}"
-    if (start and start >= horizon.end) or (end and end <= horizon.start):
-        when = "after the horizon" if start and start >= horizon.end else "before it"
-        yield Finding(
-            code="CONTRACT_OUTSIDE_HORIZON",
-            path=f"{path}.{'start' if start and start >= horizon.end else 'end'}",
-            value=value,
-            limit=limit,
-            reason=f"contract {contract.id!r} delivers nothing in the horizon: its term lies "
-            f"{when}",
-            remedy="Correct its dates, or leave the contract out",
-        )
-        return
-    late, early = start and start > horizon.start, end and end < horizon.end
-    if late or early:
-        spot = contract.kind == "spot"
-        yield Finding(
-            code="CONTRACT_EXPIRED_IN_HORIZON",
-            path=f"{path}.{'end' if early else 'start'}",
-            value=value,
-            limit=limit,
-            reason=f"contract {contract.id!r} covers only part of the horizon"
-            + (": the site cannot buy or sell for the rest" if spot else ""),
-            remedy="Correct its dates" + ("" if spot else ", or expect spot prices for the rest"),
-            severity="error" if spot else "warning",
         )
 
 

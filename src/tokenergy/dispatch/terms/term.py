@@ -7,7 +7,7 @@ arrays. The bill is written a second time, from the contract's own words, in `co
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 from tokenergy.dispatch.columns import ColumnRule
 from tokenergy.dispatch.rows import Moving, RowRule
@@ -69,6 +69,15 @@ class Term(Protocol):
 
         What belongs to a billing period stands in the period's last interval within the horizon.
         """
+        ...
+
+
+@runtime_checkable
+class HasConstant(Protocol):
+    """A term whose columns hold more than the horizon's own charge."""
+
+    def constant_usd(self, world: World) -> float:
+        """Return what its columns cost that the horizon is not charged, as an amount below 0."""
         ...
 
 
