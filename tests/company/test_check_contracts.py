@@ -154,6 +154,14 @@ CASES: list[tuple[str, str, str, list[Change]]] = [
     ("DOUBLE_RESIDUAL", "tariffs[2]", "error",
      [NO_OHIO_SPOT, put("tariffs.+", SUPPLY), put("tariffs.+", {**SUPPLY, "id": "other"})]),
     ("SPOT_MISSING", "sites[1]", "error", [NO_OHIO_SPOT]),
+    ("DELIVERY_WITHOUT_MARKET", "contracts[5].delivery", "error",
+     [NO_OHIO_SPOT, put("tariffs.+", SUPPLY),
+      put("contracts.+", {"kind": "block", "id": "ohio-block", "site": "ohio", "contract_mw": 1,
+                          "strike_usd_per_mwh": 50})]),
+    ("DELIVERY_WITHOUT_MARKET", "sites[1].import_price", "error",
+     [NO_OHIO_SPOT, put("tariffs.+", SUPPLY),
+      put("sites.1.import_price", {"steps": [{"up_to_mw": 5, "adder_usd_per_mwh": 0},
+                                             {"adder_usd_per_mwh": 4}]})]),
     # money
     ("CURRENCY_MIXED", "tariffs[0].currency", "error", [put("tariffs.0.currency", "EUR")]),
     # tables

@@ -327,7 +327,7 @@ class PriceBoard:
             site=deployment.name if deployment.external else world.site_names[deployment.site],
             accelerator=deployment.accelerator,
             model=deployment.model,
-            start=world.moment(self.window.begin + at),
+            start=world.moment(int(self.window.edges[at])),
             in_use=in_use,
             share=share,
             energy_usd_per_mtok=float(parts.energy[i]),

@@ -38,12 +38,39 @@ def _site(path: str, site: Site, parts: Parts) -> Iterator[Finding]:
         for where, tariff in supplies:
             yield _double(where, spots[0][0], tariff.id, site)
         return
+    if supplies:
+        yield from _needs_a_market(path, site, parts)
     ordered = sorted(supplies, key=lambda each: _span(each[1], parts))
     for (before, earlier), (where, tariff) in pairwise(ordered):
         if _span(tariff, parts)[0] < _span(earlier, parts)[1]:
             yield _double(where, before, tariff.id, site)
     if not _may_have_lost_one(site, parts):
         yield from _missing(path, site, [tariff for _, tariff in ordered], parts)
+
+
+def _needs_a_market(path: str, site: Site, parts: Parts) -> Iterator[Finding]:
+    """A supplier bills the meter: what arrives over it from others has nobody to balance it."""
+    for where, contract in parts.placed("contracts"):
+        if contract.site == site.name and getattr(contract, "delivery", "") == "grid":
+            yield Finding(
+                code="DELIVERY_WITHOUT_MARKET",
+                path=f"{where}.delivery",
+                value=contract.id,
+                limit="behind_the_meter",
+                reason=f"site {site.name!r} buys from a supply tariff, which bills all that its "
+                "meter imports: power delivered over the grid would be paid twice",
+                remedy="Deliver it behind the meter, make it a ppa_virtual, or give the site a "
+                "spot contract and the tariff settles: delivery",
+            )
+    if site.import_price is not None:
+        yield Finding(
+            code="DELIVERY_WITHOUT_MARKET",
+            path=f"{path}.import_price",
+            value=site.name,
+            reason=f"site {site.name!r} buys from a supply tariff: no market price of it can rise "
+            "with its load",
+            remedy="Drop import_price, or give the site a spot contract",
+        )
 
 
 def _supplies(tariff: Any) -> bool:
