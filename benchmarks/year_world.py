@@ -16,11 +16,12 @@ Only prices are real. Weather (which moves PUE alone) and the shape of demand co
 generator; sites, GPUs and batteries are chosen. Joules, replicas and wakes are the product's own:
 a replica of four H100 draws 2.3 kW awake, 2.9 kW at its full rate of 12.8 Mtok/h, 0.3 kW asleep.
 
-The size of a site was chosen before the policies were compared: 120,000 H100 draw about 100 MW at
-the meter at full rate, for which 25 MW / 100 MWh is a battery as they are built; half of the GPUs
-are needed in the mean hour. The connection is for the GPUs and the battery together, and feeds
-nothing in. Smaller sites, or a right to export, make the batteries' trade a larger part of a
-smaller cost: regret rises (`--size-ratio 0.25`, `--export-mw 20` say by how much).
+120,000 H100 a site draw about 100 MW at the meter at full rate, for which 25 MW / 100 MWh is a
+battery as they are built; half of the GPUs are needed in the mean hour. The connection is for the
+GPUs and the battery together, and feeds nothing in. This size was not chosen blind: a first world
+of a quarter of the GPUs and 20 MW of export (`--size-ratio 0.25 --export-mw 20`) was changed after
+its regrets had been seen. There the batteries' trade is a larger part of a smaller cost, and
+regret is several times as high (6.4 % for `mpc` over 21 days).
 """
 
 import tempfile

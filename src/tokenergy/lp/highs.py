@@ -39,9 +39,13 @@ CHOOSING: Options = (
     ("mip_abs_gap", CHECK_TOLERANCE),
     ("mip_feasibility_tolerance", TOLERANCE),
     ("mip_max_nodes", 2000),
+    ("mip_heuristic_run_rins", False),
+    ("mip_heuristic_run_rens", False),
+    ("mip_heuristic_run_root_reduced_cost", False),
 )
 """Whole numbers are chosen within our own tolerance of the best, or as well as 2,000 branches
-allow: a count, no clock, so that the same program has the same answer. The gap is told."""
+allow: a count, no clock, so that the same program has the same answer. The gap is told. Searches
+in parts of the program took four fifths of the time and found nothing better."""
 VERDICTS = (
     highspy.HighsModelStatus.kInfeasible,
     highspy.HighsModelStatus.kUnbounded,

@@ -71,7 +71,7 @@ class WholeReplicas:
     def _due_mtok(self, held: WholeInterval, at: int, state: State) -> FloatArray:
         """Return the work that cannot wait [W]; at the horizon's end that is all of it."""
         if at + 1 == self._world.last:
-            return held.work_mtok
+            return np.asarray(held.work_mtok)
         waits = np.array([load.defer_count > 0 for load in self._world.workloads], dtype=bool)
         return np.asarray(np.where(waits, state.backlog_mtok[:, 0], held.work_mtok))
 
