@@ -12,6 +12,7 @@ from tokenergy.api.table import to_html, to_polars
 from tokenergy.dispatch.explain import window_warnings
 from tokenergy.dispatch.lp_policies import Mpc
 from tokenergy.dispatch.solve import Optimum
+from tokenergy.dispatch.survival import SurvivalPremium, survival_premium
 from tokenergy.dispatch.world import World
 from tokenergy.errors import InfeasibleProgram, InputError
 
@@ -34,6 +35,8 @@ class DispatchPlan:
         sites: a row for each interval and site: power, prices, storage.
         deployments: a row for each interval and deployment: awake replicas and work.
         workloads: a row for each interval and workload: asked, served, waiting, refused.
+        survival: what it costs over the window that tiers survive the loss of any one site; None
+            where none promises it.
     """
 
     heading: Row
@@ -43,6 +46,7 @@ class DispatchPlan:
     sites: tuple[Row, ...]
     deployments: tuple[Row, ...]
     workloads: tuple[Row, ...]
+    survival: SurvivalPremium | None = None
 
     def __str__(self) -> str:
         """Say in a line what the plan holds."""
@@ -61,6 +65,7 @@ class DispatchPlan:
             "sites": list(self.sites),
             "deployments": list(self.deployments),
             "workloads": list(self.workloads),
+            "survival": None if self.survival is None else self.survival.to_dict(),
         }
 
     def to_polars(self) -> "pl.DataFrame":
@@ -96,7 +101,9 @@ def dispatch(
     except InfeasibleProgram as error:
         raise explained(company, begin, state, error) from error
     heading = company.heading()
-    heading["warnings"] += [f.to_dict() for f in window_warnings(world, optimum)]
+    survival = survival_premium(world, optimum.window, state)
+    warnings = [*window_warnings(world, optimum), *(survival.findings if survival else ())]
+    heading["warnings"] += [finding.to_dict() for finding in warnings]
     return DispatchPlan(
         heading=heading,
         start=world.moment(begin),
@@ -105,6 +112,7 @@ def dispatch(
         sites=tuple(_site_rows(world, optimum)),
         deployments=tuple(_deployment_rows(world, optimum)),
         workloads=tuple(_workload_rows(world, optimum)),
+        survival=survival,
     )
 
 

@@ -20,7 +20,7 @@ from tokenergy.cli.columns import (
     put,
     say,
 )
-from tokenergy.company.currency import CORE
+from tokenergy.company.currency import CORE, in_currency
 from tokenergy.company.finding import Finding
 from tokenergy.company.marginal import PARTS, MarginalCost
 from tokenergy.store.sqlite import LedgerSum
@@ -254,6 +254,8 @@ def plan(result: DispatchPlan) -> None:
         f"The program's optimum over {result.hours_h:g} h, values of waiting work and of stored "
         f"energy included: {result.objective_usd:,.0f} USD"
     )
+    if result.survival is not None:
+        say(in_currency(result.survival.sentence(), str(result.heading["currency"])))
 
 
 def _place_table(result: DispatchPlan, now: str) -> None:

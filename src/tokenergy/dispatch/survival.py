@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -37,6 +38,17 @@ class SurvivalPremium:
     def premium_usd(self) -> float:
         """What the promise costs over the window."""
         return self.with_usd - self.without_usd
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the premium as a JSON-ready mapping."""
+        return {
+            "tiers": list(self.tiers),
+            "with_usd": self.with_usd,
+            "without_usd": self.without_usd,
+            "premium_usd": self.premium_usd,
+            "hours_h": self.hours_h,
+            "findings": [finding.to_dict() for finding in self.findings],
+        }
 
     def sentence(self) -> str:
         """Say it in a sentence, in USD."""
