@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory --no-builtin-rules
-.PHONY: help demo test check format bench docs lock clean
+.PHONY: help demo test test-slow check format bench docs lock clean
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -27,8 +27,11 @@ help: ## list the targets
 demo: $(READY) ## run the whole tool once on the example company Meridian
 	@$(VENV)/bin/tokenergy demo examples/meridian.yaml
 
-test: $(READY) ## run all tests (ARGS='-m "not slow"' leaves the slow ones out)
-	@$(PY) -m pytest $(PARALLEL) $(ARGS)
+test: $(READY) ## run the tests (ARGS='tests/company -x' and so on)
+	@$(PY) -m pytest $(PARALLEL) -m "not slow" $(ARGS)
+
+test-slow: $(READY) ## run the tests that are marked slow, each with its reason; CI runs them too
+	@$(PY) -m pytest $(PARALLEL) -m slow $(ARGS)
 
 check: $(READY) ## check format, lint, types, imports and the rules of the house
 	@$(VENV)/bin/ruff format --check --output-format concise . \
