@@ -24,7 +24,16 @@ from tokenergy.lp.check import (
     priced_by,
     proves_infeasible,
 )
-from tokenergy.lp.ladder import RUNGS, SCALED_TO, STRICT, UNREDUCED, USUAL, Options, Rung
+from tokenergy.lp.ladder import (
+    CHOOSING,
+    RUNGS,
+    SCALED_TO,
+    STRICT,
+    UNREDUCED,
+    USUAL,
+    Options,
+    Rung,
+)
 from tokenergy.lp.program import FloatArray, IntArray, Matrix
 from tokenergy.lp.solution import Solution
 
@@ -34,18 +43,6 @@ TOLERANCE = 1e-9
 """Primal and dual feasibility asked of the solver (dispatch sheet, section 4)."""
 TOLD_COLUMNS = 8
 """Columns of a ray that a message names."""
-CHOOSING: Options = (
-    ("mip_rel_gap", CHECK_TOLERANCE),
-    ("mip_abs_gap", CHECK_TOLERANCE),
-    ("mip_feasibility_tolerance", TOLERANCE),
-    ("mip_max_nodes", 2000),
-    ("mip_heuristic_run_rins", False),
-    ("mip_heuristic_run_rens", False),
-    ("mip_heuristic_run_root_reduced_cost", False),
-)
-"""Whole numbers are chosen within our own tolerance of the best, or as well as 2,000 branches
-allow: a count, no clock, so that the same program has the same answer. The gap is told. Searches
-in parts of the program took four fifths of the time and found nothing better."""
 VERDICTS = (
     highspy.HighsModelStatus.kInfeasible,
     highspy.HighsModelStatus.kUnbounded,

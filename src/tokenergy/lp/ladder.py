@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from tokenergy.lp.check import CHECK_TOLERANCE
+
 SCALED_TO = 2.0**14
 """What larger bounds are brought down to where that is tried: the last bit is then 1/500 of
 the solver's tolerance. By a power of two, so that nothing is rounded; costs and duals stay."""
@@ -46,3 +48,15 @@ USUAL = (
 )
 """What a rung is left with: the next solve goes on from its basis by warm dual simplex. Strict
 pivots stay, since the same program would need them again."""
+CHOOSING: Options = (
+    ("mip_rel_gap", CHECK_TOLERANCE),
+    ("mip_abs_gap", CHECK_TOLERANCE),
+    ("mip_feasibility_tolerance", 1e-9),
+    ("mip_max_nodes", 2000),
+    ("mip_heuristic_run_rins", False),
+    ("mip_heuristic_run_rens", False),
+    ("mip_heuristic_run_root_reduced_cost", False),
+)
+"""Whole numbers are chosen within our own tolerance of the best, or as well as 2,000 branches
+allow: a count, no clock, so that the same program has the same answer. The gap is told. Searches
+in parts of the program took four fifths of the time and found nothing better."""
