@@ -34,7 +34,7 @@ def test_logistic_growth_solves_its_own_equation(limit: float, rate: float, mont
     """dN/dt = rate N (1 - N / limit), from 1: by a small step in time, against the formula."""
     path = growth(logistic={"limit_ratio": limit, "rate_share_per_year": rate})
     assert users_ratio_at(path, 0.0) == pytest.approx(1.0)
-    step_y = 1e-4
+    step_y = 1e-5
     here = users_ratio_at(path, month)
     later = users_ratio_at(path, month + 12.0 * step_y)
     assert (later - here) / step_y == pytest.approx(
