@@ -194,6 +194,10 @@ CASES: list[tuple[str, str, str, list[Change]]] = [
      [put("tariffs.0.coincident.0.events", [])]),
     ("CONTRADICTION", "tariffs[0].coincident[0]", "error",
      [put("tariffs.0.coincident.0.system_load", 50_000)]),
+    ("CONTRADICTION", "tariffs[0].coincident[0].events", "error",
+     [put("tariffs.0.coincident.0.events", [
+         {"start": f"2026-07-0{day}T21:00Z", "end": f"2026-07-0{day}T22:00Z"}
+         for day in range(1, 6)])]),
     ("DEMAND_INTERVAL_COARSE", "tariffs[0].demand[0].demand_interval_h", "warning",
      [put("tariffs.0.demand.0.demand_interval_h", 0.25)]),
     ("DEMAND_INTERVAL_COARSE", "tariffs[0].coincident[0].interval_h", "warning",
@@ -219,6 +223,14 @@ CASES: list[tuple[str, str, str, list[Change]]] = [
     ("UNIT_SLIP", "contracts[4].penalty_usd_per_mwh", "error",
      [put("contracts.4.penalty_usd_per_mwh", 0.2)]),
     ("UNIT_SLIP", "contracts[4].committed_mw", "error", [put("contracts.4.committed_mw", 4_000)]),
+    ("UNIT_SLIP", "tariffs[0].demand[0].history[0].peak_mw", "error",
+     [put("tariffs.0.demand.0.history.0.peak_mw", 5_000)]),
+    ("UNIT_SLIP", "tariffs[0].demand[0].planned_mw", "error",
+     [put("tariffs.0.demand.0.planned_mw", 6_000)]),
+    ("UNIT_SLIP", "tariffs[0].standby_mw", "error", [put("tariffs.0.standby_mw", 2_000)]),
+    ("UNIT_SLIP", "tariffs[0].standby_mw", "error", [put("tariffs.0.standby_mw", 20_000)]),
+    ("UNIT_SLIP", "tariffs[0].large_load.contract_mw", "error",
+     [put("tariffs.0.large_load", {"contract_mw": 8_000})]),
     # connections, outages, carbon
     ("NON_FIRM_MISMATCH", "sites[0].non_firm", "error",
      [put("sites.0.non_firm", {"firm_mw": 6, "nonfirm_mw": 3})]),
@@ -230,6 +242,9 @@ CASES: list[tuple[str, str, str, list[Change]]] = [
                           "standby_mw": 12})]),
     ("OUTAGE_OUTSIDE_HORIZON", "outages[0].start", "warning",
      [put("outages", [{"what": "site", "name": "ohio", "start": "2026-03-09T00:00Z",
+                       "length_h": 1}])]),
+    ("OUTAGE_OUTSIDE_HORIZON", "outages[0].start", "warning",
+     [put("outages", [{"what": "site", "name": "ohio", "start": "2026-03-01T23:00Z",
                        "length_h": 1}])]),
     ("SURVIVES_ONE_SITE", "tiers[0].survives", "error", [put("fleets.1.site", "virginia")]),
 ]  # fmt: skip
@@ -284,6 +299,33 @@ def test_a_chain_of_contracts_may_reach_beyond_a_shorter_horizon() -> None:
     chain = (ends, put("contracts.2.successor", "next"), put("contracts.+", follows))
     assert check(*chain, put("horizon.days", 2)) == ()
     assert check(*chain, put("horizon.start", "2026-03-06T00:00Z")) == ()
+
+
+def test_a_chain_that_misses_the_horizon_whole_is_told_at_each_link() -> None:
+    """Both ended in 2025: nothing holds in the horizon, and no link of theirs could tell it."""
+    first = {**CLEAN["contracts"][2], "id": "old", "end": "2024-01-01", "successor": "later"}
+    later = {**CLEAN["contracts"][2], "id": "later", "start": "2024-01-01", "end": "2025-01-01"}
+    both = (put("contracts.+", first), put("contracts.+", later))
+    found = [(finding.code, finding.path) for finding in check(*both)]
+    assert found == [("CONTRACT_OUTSIDE_HORIZON", f"contracts[{at}].end") for at in (5, 6)]
+    assert check(both[0], put("contracts.+", {**later, "end": None})) == ()
+
+
+def test_the_running_month_has_a_peak_only_where_it_began_before_the_horizon() -> None:
+    """March runs from 05:00Z of the 1st in New York: known a day later, and not at its start."""
+    march = put("tariffs.0.demand.0.history.+", {"month": "2026-03", "peak_mw": 5})
+    assert check(march) == ()
+    assert check(march, put("horizon.start", "2026-03-01T06:00Z")) == ()
+    told = only(march, put("horizon.start", "2026-03-01T05:00Z"))
+    assert (told.code, told.limit) == ("PAST_PEAK_IN_HORIZON", "2026-02")
+
+
+def test_a_meter_averages_over_a_whole_part_of_an_hour() -> None:
+    """0.0833 is five minutes, as in the horizon; 0.4 h would be read as half an hour."""
+    for place in ("tariffs.0.demand.0.demand_interval_h", "tariffs.0.coincident.0.interval_h"):
+        assert only(put(place, 0.0833)).code == "DEMAND_INTERVAL_COARSE"
+        with pytest.raises(ValueError, match="no whole part of an hour"):
+            check(put(place, 0.4))
 
 
 def test_a_term_begins_and_ends_at_midnight_in_its_own_zone() -> None:

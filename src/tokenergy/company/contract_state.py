@@ -33,7 +33,6 @@ class ContractState:
         charged_usd: charged so far in the running period (minimum bill).
         running_h: hours a generator ran in the running permit year (of full load, where it has
             neither a least output nor a cost of starting); `on` whether it runs now.
-        curtailed_h: hours curtailed in the running year (non-firm MW).
         events_count: events answered in the running year (demand response).
     """
 
@@ -54,7 +53,6 @@ class ContractState:
     charged_usd: float = 0.0
     running_h: float = 0.0
     on: bool = False
-    curtailed_h: float = 0.0
     events_count: int = 0
 
     def to_dict(self) -> dict[str, Any]:

@@ -13,11 +13,12 @@ FIVE_MINUTES_H: Final = 1.0 / 12.0
 """No decimal writes it: what is as near to it as 0.0833 is taken for it."""
 
 
-def _whole_minutes(step_h: float) -> float:
+def whole_minutes(step_h: float) -> float:
+    """Return a length in hours, five whole minutes for what is as near to them as 0.0833."""
     return FIVE_MINUTES_H if abs(step_h - FIVE_MINUTES_H) < 1e-4 else step_h
 
 
-StepH = Annotated[float, AfterValidator(_whole_minutes)]
+StepH = Annotated[float, AfterValidator(whole_minutes)]
 
 
 class Horizon(Noun):

@@ -3,9 +3,10 @@
 from datetime import date
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from tokenergy.company.contract_base import PowerEvent, Year
+from tokenergy.company.horizon import whole_minutes
 from tokenergy.company.noun import Name, NonNegative, Noun, Positive, Share
 from tokenergy.company.series import SeriesSource
 from tokenergy.company.site import ZoneName
@@ -16,6 +17,18 @@ MonthName = Annotated[str, Field(pattern=r"^\d{4}-(0[1-9]|1[0-2])$")]
 """A billing month in the tariff's own time, e.g. `2025-07`."""
 HourTable = tuple[tuple[int, ...], ...]
 """12 rows (months) of 24 numbers (hours): which period of the tariff's list holds, from 0."""
+
+
+def _whole_part(interval_h: float) -> float:
+    interval_h = whole_minutes(interval_h)
+    parts = 1.0 / interval_h
+    if abs(parts - round(parts)) > 1e-9:
+        raise ValueError(f"{interval_h:g} h is no whole part of an hour")
+    return interval_h
+
+
+MeterH = Annotated[float, Field(gt=0.0, le=1.0), AfterValidator(_whole_part)]
+"""Length in hours over which a meter averages: a whole part of an hour; 0.0833 is 5 minutes."""
 
 
 class EnergyPeriod(Noun):
@@ -84,7 +97,7 @@ class DemandCharge(Noun):
     """First local hour after the window."""
     weekdays_only: bool = False
     """Whether Saturday and Sunday do not count."""
-    demand_interval_h: float = Field(default=0.25, gt=0.0, le=1.0)
+    demand_interval_h: MeterH = 0.25
     """Length over which the meter averages: a whole part of an hour."""
     peak_ratio: float = Field(default=1.0, ge=1.0, le=2.0)
     """Peak of a demand interval over the average of a longer interval of the horizon: applied
@@ -113,11 +126,6 @@ class DemandCharge(Noun):
     def _some_hours(self) -> Self:
         if self.from_hour >= self.to_hour:
             raise ValueError(f"from_hour {self.from_hour} must lie before to_hour {self.to_hour}")
-        parts = 1.0 / self.demand_interval_h
-        if abs(parts - round(parts)) > 1e-9:
-            raise ValueError(
-                f"demand_interval_h {self.demand_interval_h:g} is no whole part of an hour"
-            )
         if not self.months:
             raise ValueError("a demand charge without months charges nothing")
         return self
@@ -140,8 +148,8 @@ class CoincidentPeak(Noun):
     one_a_month: bool = True
     """Whether each of the months has one peak (4CP, 12CP), or the season's highest count on
     different days (5CP)."""
-    interval_h: float = Field(default=0.25, gt=0.0, le=1.0)
-    """Length of a peak interval."""
+    interval_h: MeterH = 0.25
+    """Length of a peak interval: a whole part of an hour."""
     lag_years: int = Field(default=1, ge=0, le=3)
     """Years after which it is billed: the charge is booked where it is caused."""
     system_load: SeriesSource | None = None

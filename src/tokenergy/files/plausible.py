@@ -43,6 +43,33 @@ class Size(NamedTuple):
     above: str
 
 
+class Limits(NamedTuple):
+    """Between which two values all of a quantity lie, and what those outside are told to be."""
+
+    least: float
+    most: float
+    unit: str
+    told: str
+    code: str = "UNIT_SLIP"
+
+
+LIMITS: Final[dict[Quantity, Limits]] = {
+    "temperature": Limits(
+        COLDEST_C,
+        HOTTEST_C,
+        "°C",
+        "temperatures lie outside the weather: perhaps Fahrenheit or kelvin",
+    ),
+    "rate": Limits(
+        0.0,
+        MOST_RATE_PER_S,
+        "requests/s",
+        "rates are no requests per second: perhaps per hour or per day",
+    ),
+    "share": Limits(
+        0.0, 1.0, "", "values are no shares: perhaps MW or percent", "SHARE_OUT_OF_RANGE"
+    ),
+}
 FUEL: Final = Size(0.2, 100.0, 2_000.0, "USD/mmbtu", "USD/therm or cents", "cents, or USD/t")
 """Gas was 1.5 to 100 in any month of any hub, and 1,200 for days in Oklahoma in 2021."""
 CARBON: Final = Size(2.0, 1_500.0, 3_000.0, "kg/MWh", "t/MWh or kg/kWh", "lb/MWh")
@@ -56,14 +83,10 @@ def check_values(
     match quantity:
         case "price":
             yield from _price(values, grid=grid, path=path, constant=constant)
-        case "temperature":
-            yield from _temperature(values, grid=grid, path=path)
+        case "temperature" | "rate" | "share":
+            yield from _within(values, LIMITS[quantity], grid=grid, path=path)
         case "profile" | "wind" | "solar":
             yield from _profile(values, grid=grid, path=path)
-        case "rate":
-            yield from _rate(values, grid=grid, path=path)
-        case "share":
-            yield from _share(values, grid=grid, path=path)
         case "load":
             yield from _load(values, grid=grid, path=path)
         case "fuel":
@@ -125,17 +148,18 @@ def _price(values: FloatArray, *, grid: Grid, path: str, constant: bool) -> Iter
         )
 
 
-def _temperature(values: FloatArray, *, grid: Grid, path: str) -> Iterator[Finding]:
-    far = (values < COLDEST_C) | (values > HOTTEST_C)
+def _within(values: FloatArray, limits: Limits, *, grid: Grid, path: str) -> Iterator[Finding]:
+    far = (values < limits.least) | (values > limits.most)
     if far.any():
         yield _first_outside(
             values,
             far,
             grid=grid,
             path=path,
-            limit=f"{COLDEST_C:g} to {HOTTEST_C:g}",
-            unit="°C",
-            what="temperatures lie outside the weather: perhaps Fahrenheit or kelvin",
+            limit=f"{limits.least:g} to {limits.most:g}",
+            unit=limits.unit,
+            what=limits.told,
+            code=limits.code,
         )
 
 
@@ -178,35 +202,6 @@ def _profile(values: FloatArray, *, grid: Grid, path: str) -> Iterator[Finding]:
         remedy="Nothing, if that is own use or an old nameplate",
         severity="warning",
     )
-
-
-def _rate(values: FloatArray, *, grid: Grid, path: str) -> Iterator[Finding]:
-    far = (values < 0.0) | (values > MOST_RATE_PER_S)
-    if far.any():
-        yield _first_outside(
-            values,
-            far,
-            grid=grid,
-            path=path,
-            limit=f"0 to {MOST_RATE_PER_S:g}",
-            unit="requests/s",
-            what="rates are no requests per second: perhaps per hour or per day",
-        )
-
-
-def _share(values: FloatArray, *, grid: Grid, path: str) -> Iterator[Finding]:
-    far = (values < 0.0) | (values > 1.0)
-    if far.any():
-        yield _first_outside(
-            values,
-            far,
-            grid=grid,
-            path=path,
-            limit="0 to 1",
-            unit="",
-            what="values are no shares: perhaps MW or percent",
-            code="SHARE_OUT_OF_RANGE",
-        )
 
 
 def _load(values: FloatArray, *, grid: Grid, path: str) -> Iterator[Finding]:

@@ -121,3 +121,20 @@ def test_capacity_is_charged_by_the_day() -> None:
 def test_a_load_of_the_system_below_0_can_be_its_highest() -> None:
     series = days(at("UTC", 2026, 7, 1), [20.0, 8.0], [-50.0, -40.0])
     assert charged(one(), series) == pytest.approx(8.0 / 4.0 * 66_000.0)
+
+
+def test_a_series_that_cuts_across_peak_intervals_books_each_once() -> None:
+    """Peaks of 20 min on a series of 15: they end at 0:20, 0:40 and 1:00, inside and at an edge.
+
+    System loads 70 50 40 90: means (15 x 70 + 5 x 50) / 20 = 65, 47.5 and (5 x 40 + 15 x 90) / 20
+    = 77.5, the highest; own then (5 x 8 + 15 x 20) / 20 = 17 MW.
+    """
+    series = meter(
+        count=4, step_h=0.25, start=at("UTC", 2026, 7, 1),
+        import_mwh=[0.25 * mw for mw in (4.0, 6.0, 8.0, 20.0)],
+        series={"4cp.system_load": (70.0, 50.0, 40.0, 90.0)},
+    )  # fmt: skip
+    settled = settle_tariff(one(interval_h=1.0 / 3.0), series, {})
+    assert settled.amount_usd == pytest.approx(17.0 / 4.0 * 66_000.0)
+    state = settled.states[KEY]
+    assert (state.period, state.system_peak_mw) == ("2026-07", pytest.approx(77.5))

@@ -163,3 +163,13 @@ def _carbon(parts: Parts) -> Iterator[Finding]:
                 f"{site.name!r} does not state what that needs: its power would count as clean",
                 remedy=f"Add {field}, or leave carbon_price out",
             )
+    for path, contract in parts.placed("contracts"):
+        if contract.kind == "on_site" and contract.fuel_kg_per_mmbtu is None:
+            yield Finding(
+                code="CARBON_UNSTATED",
+                path=f"{path}.fuel_kg_per_mmbtu",
+                value=contract.id,
+                reason=f"carbon has a price, and plant {contract.id!r} does not state what its "
+                "fuel emits: its power would count as clean",
+                remedy="Add fuel_kg_per_mmbtu (natural gas: 53.06), or leave carbon_price out",
+            )

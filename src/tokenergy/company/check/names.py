@@ -14,6 +14,8 @@ NOUN = {
 
 REFERENCES = {"site": "sites", "tier": "tiers", "origin": "regions", "model": "models"}
 """Keys of a dropped item that name something, and the section that it should stand in."""
+BROKEN = {"site": "sites", "feed": "sites", "fleet": "fleets"}
+"""What breaks in an outage, and the section that its name stands in."""
 
 
 def check_names(parts: Parts) -> Iterator[Finding]:
@@ -99,6 +101,8 @@ def _references(parts: Parts) -> Iterator[tuple[str, str, str]]:
         yield f"{path}.workload", "workloads", step.workload
         for position, name in enumerate(step.ladder):
             yield f"{path}.ladder[{position}]", "models", name
+    for path, outage in parts.placed("outages"):
+        yield f"{path}.name", BROKEN[outage.what], outage.name
     yield from _watched(parts)
     for position, rtt in enumerate(parts.network.rtt):
         yield f"network.rtt[{position}].region", "regions", rtt.region

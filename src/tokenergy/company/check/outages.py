@@ -1,47 +1,42 @@
 """What may break, and promises that have to survive it."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Final
 
+from tokenergy.company.check.terms import moment_text, span_text
 from tokenergy.company.finding import Finding
-from tokenergy.company.noun import nearest_names
+from tokenergy.company.horizon import Horizon
+from tokenergy.company.outage import Outage
 from tokenergy.company.parts import Parts
 from tokenergy.company.tier import Tier
 
-SECTION_OF: Final = {"site": "sites", "feed": "sites", "fleet": "fleets"}
 SITES_NEEDED_COUNT: Final = 2
 
 
 def check_outages(parts: Parts) -> Iterator[Finding]:
-    """Yield outages of nothing or at no time, and promises that one dark site breaks for sure."""
-    for path, outage in parts.placed("outages"):
-        section = SECTION_OF[outage.what]
-        known = parts.names(section)
-        if outage.name not in known and parts.knows_all(section):
-            near = nearest_names(outage.name, known)
-            yield Finding(
-                code="UNKNOWN_NAME",
-                path=f"{path}.name",
-                value=outage.name,
-                reason=f"there is no {section[:-1]} called {outage.name!r}",
-                remedy="Did you mean " + ", ".join(map(repr, near)) + "?"
-                if near
-                else f"Known are {', '.join(sorted(known)) or 'none'}",
-            )
-        horizon = parts.horizon
-        if horizon is not None and not outage.start < horizon.end:
-            yield Finding(
-                code="OUTAGE_OUTSIDE_HORIZON",
-                path=f"{path}.start",
-                value=f"{outage.start:%Y-%m-%dT%H:%MZ}",
-                limit=f"{horizon.start:%Y-%m-%dT%H:%MZ} to {horizon.end:%Y-%m-%dT%H:%MZ}",
-                reason="nothing of it falls into the horizon",
-                remedy="Correct its start, or leave it out",
-                severity="warning",
-            )
+    """Yield outages at no time of the horizon, and promises that one dark site breaks for sure."""
+    if parts.horizon is not None:
+        for path, outage in parts.placed("outages"):
+            yield from _outside(path, outage, parts.horizon)
     for path, tier in parts.placed("tiers"):
         if tier.survives is not None:
             yield from _survives(path, tier, parts)
+
+
+def _outside(path: str, outage: Outage, horizon: Horizon) -> Iterator[Finding]:
+    end = outage.start + timedelta(hours=outage.length_h)
+    if outage.start < horizon.end and end > horizon.start:
+        return
+    yield Finding(
+        code="OUTAGE_OUTSIDE_HORIZON",
+        path=f"{path}.start",
+        value=moment_text(outage.start),
+        limit=span_text(horizon),
+        reason="nothing of it falls into the horizon",
+        remedy="Correct its start or its length_h, or leave it out",
+        severity="warning",
+    )
 
 
 def _survives(path: str, tier: Tier, parts: Parts) -> Iterator[Finding]:

@@ -9,9 +9,10 @@ from tokenergy.company.check.sizes import plausible
 from tokenergy.company.finding import Finding
 from tokenergy.company.parts import Parts
 from tokenergy.company.site import Site
+from tokenergy.company.tariff import Tariff
 
 MOST_CONNECTIONS: Final = 100.0
-"""Power of a battery or a contract over that of its connection: kW for MW makes it 1000."""
+"""Power of a battery, contract or tariff over that of its connection: kW for MW makes it 1000."""
 GENEROUS_MW_PER_GPU: Final = 0.002
 """More than any GPU draws with its host and cooling."""
 MOST_GPU_LOADS: Final = 200.0
@@ -44,6 +45,9 @@ def check_proportion(parts: Parts) -> Iterator[Finding]:
         if produced and plausible("contracts", "project_mw", contract):
             size_mw = contract.project_mw * getattr(contract, "share", 1.0)
             yield from _beside_connection(path, contract, "project_mw", size_mw, parts)
+    for path, tariff in parts.placed("tariffs"):
+        for field, size_mw in _contracted(tariff):
+            yield from _beside_connection(path, tariff, field, size_mw, parts)
     for path, tier in parts.placed("tiers"):
         if tier.service_tier == "priority" and tier.ttft_limit_s > LONGEST_PRIORITY_S:
             yield Finding(
@@ -57,6 +61,23 @@ def check_proportion(parts: Parts) -> Iterator[Finding]:
                 remedy="State it in s, or choose service_tier flex or batch",
                 severity="warning",
             )
+
+
+def _contracted(tariff: Tariff) -> Iterator[tuple[str, float]]:
+    """Yield where a tariff states megawatts of its own meter, and how many."""
+    for at, item in enumerate(tariff.demand):
+        for field in ("contract_mw", "planned_mw"):
+            size_mw = getattr(item, field)
+            if size_mw is not None:
+                yield f"demand[{at}].{field}", size_mw
+        for month, past in enumerate(item.history or ()):
+            yield f"demand[{at}].history[{month}].peak_mw", past.peak_mw
+            if past.billed_mw is not None:
+                yield f"demand[{at}].history[{month}].billed_mw", past.billed_mw
+    if plausible("tariffs", "standby_mw", tariff):
+        yield "standby_mw", tariff.standby_mw
+    if tariff.large_load is not None and plausible("tariffs", "large_load.contract_mw", tariff):
+        yield "large_load.contract_mw", tariff.large_load.contract_mw
 
 
 def _beside_connection(

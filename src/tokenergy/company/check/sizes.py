@@ -112,18 +112,23 @@ def check_sizes(parts: Parts) -> Iterator[Finding]:
 def plausible(section: str, field: str, item: Any) -> bool:
     """Tell whether a figure alone is plausible, so that only its neighbours speak against it."""
     return all(
-        least <= abs(getattr(item, field)) <= most
+        least <= abs(_figure(item, field)) <= most
         for name, least, most, *_ in BOUNDS[section]
         if name == field
     )
 
 
+def _figure(item: Any, field: str) -> Any:
+    """Return the figure at a field, which may lie in a part (`part.field`); None without it."""
+    for step in field.split("."):
+        item = getattr(item, step, None)
+    return item
+
+
 def _outside(path: str, item: Any, bound: Bound) -> Iterator[Finding]:
     """Compare the size of a figure with its bound; 0 is always a statement of its own."""
     field, least, most, unit, slip = bound
-    figure = item
-    for step in field.split("."):
-        figure = getattr(figure, step, None)
+    figure = _figure(item, field)
     if not isinstance(figure, int | float) or figure == 0:
         return
     size = abs(figure)

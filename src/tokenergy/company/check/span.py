@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from tokenergy.company.check.terms import midnight
+from tokenergy.company.check.terms import midnight, moment_text
 from tokenergy.company.finding import Finding
 from tokenergy.company.horizon import FIVE_MINUTES_H, Horizon
 from tokenergy.company.parts import Parts
@@ -36,7 +36,7 @@ def check_span(parts: Parts) -> Iterator[Finding]:
                 code="ENERGISED_IN_HORIZON",
                 path=f"{path}.energised_on",
                 value=site.energised_on.isoformat(),
-                limit=_moment(horizon.start),
+                limit=moment_text(horizon.start),
                 reason=f"site {site.name!r} has no grid connection until then: it imports 0 MW",
                 remedy="Nothing, if that is meant; else correct the date",
                 severity="warning",
@@ -132,7 +132,3 @@ def _history(parts: Parts, horizon: Horizon) -> Iterator[Finding]:
             reason="forecasts look back a week, interval by interval",
             remedy="Use 28 days, or at least 7",
         )
-
-
-def _moment(when: datetime) -> str:
-    return when.strftime("%Y-%m-%dT%H:%MZ")

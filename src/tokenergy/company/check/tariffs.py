@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from datetime import timedelta, tzinfo
 from itertools import pairwise
 from typing import Any, Final
 
@@ -34,6 +35,7 @@ def check_tariffs(parts: Parts) -> Iterator[Finding]:
             where = f"{path}.coincident[{position}]"
             yield from _own_word(where, peak.name)
             yield from _coincident(where, peak, parts.horizon)
+            yield from _too_many(where, peak, clock_of(tariff, parts))
         if tariff.reactive_usd_per_kvar_month is not None:
             yield Finding(
                 code="REACTIVE_IGNORED",
@@ -185,16 +187,16 @@ def _demand(path: str, tariff: Tariff, item: DemandCharge, parts: Parts) -> Iter
             )
     if horizon is None:
         return
-    first = horizon.start.astimezone(clock_of(tariff, parts))
-    late = sorted(month for month in months if month > f"{first:%Y-%m}")
+    before = (horizon.start - timedelta(microseconds=1)).astimezone(clock_of(tariff, parts))
+    late = sorted(month for month in months if month > f"{before:%Y-%m}")
     if late:
         yield Finding(
             code="PAST_PEAK_IN_HORIZON",
             path=f"{path}.history",
             value=late[0],
-            limit=f"{first:%Y-%m}",
+            limit=f"{before:%Y-%m}",
             reason="a past peak cannot be known in the horizon: its peaks are what is decided",
-            remedy="State months before the horizon only",
+            remedy="State months that began before the horizon only",
         )
     yield from _coarse(path, "demand_interval_h", item.demand_interval_h, horizon, item.peak_ratio)
 
@@ -219,6 +221,23 @@ def _coincident(path: str, item: CoincidentPeak, horizon: Horizon | None) -> Ite
         )
     if horizon is not None:
         yield from _coarse(path, "interval_h", item.interval_h, horizon, None)
+
+
+def _too_many(path: str, item: CoincidentPeak, zone: tzinfo) -> Iterator[Finding]:
+    """Tell peaks beyond the count of a year: each is billed at its part of the rate."""
+    years = Counter(event.start.astimezone(zone).year for event in item.events)
+    over = sorted(year for year, count in years.items() if count > item.n_count)
+    if over:
+        yield Finding(
+            code="CONTRADICTION",
+            path=f"{path}.events",
+            value=f"{years[over[0]]} in {over[0]}",
+            limit=f"{item.n_count}",
+            unit="peaks a year",
+            reason=f"{item.name!r} is charged on the mean of {item.n_count} peaks a year, and more "
+            "are stated: the year would be billed more than its rate",
+            remedy="State the peaks that count, each once, or raise n_count",
+        )
 
 
 def _coarse(

@@ -16,16 +16,30 @@ def check_terms(parts: Parts) -> Iterator[Finding]:
     if horizon is None:
         return
     followers = {contract.successor for contract in parts.contracts}
+    chained = _chained(parts, horizon)
     for path, contract in parts.placed("contracts"):
         zone = clock_of(contract, parts)
         outside = list(_outside(path, f"contract {contract.id!r}", contract, zone, horizon))
-        if outside and (contract.id in followers or contract.successor is not None):
-            continue  # one of a chain: another link holds in the horizon, or tells that it does not
+        if outside and contract.id in chained:
+            continue  # another link of its chain holds in the horizon, or tells that it does not
         yield from outside or _contract(path, contract, zone, parts, contract.id in followers)
     for path, tariff in parts.placed("tariffs"):
         zone = clock_of(tariff, parts)
         outside = list(_outside(path, f"tariff {tariff.id!r}", tariff, zone, horizon))
         yield from outside or _tariff(path, tariff, zone, parts)
+
+
+def _chained(parts: Parts, horizon: Horizon) -> set[str]:
+    """Return the ids of contracts in a chain of successors of which a link touches the horizon."""
+    links = [{each.id, each.successor} for each in parts.contracts if each.successor is not None]
+    chained = set()
+    for contract in parts.contracts:
+        start, end = span_of(contract, clock_of(contract, parts), horizon)
+        if start < end:
+            chained.add(contract.id)
+    while grown := {name for link in links if link & chained for name in link} - chained:
+        chained |= grown
+    return chained
 
 
 def clock_of(owner: Any, parts: Parts) -> tzinfo:
@@ -63,7 +77,7 @@ def _outside(path: str, name: str, owner: Any, zone: tzinfo, horizon: Horizon) -
         code="CONTRACT_OUTSIDE_HORIZON",
         path=f"{path}.{'start' if after else 'end'}",
         value=_term_text(owner),
-        limit=_span_text(horizon),
+        limit=span_text(horizon),
         reason=f"{name} delivers nothing in the horizon: its term lies "
         f"{'after the horizon' if after else 'before it'}",
         remedy="Correct its dates, or leave it out",
@@ -88,7 +102,7 @@ def _contract(
             code="CONTRACT_EXPIRED_IN_HORIZON",
             path=f"{path}.{'end' if early else 'start'}",
             value=_term_text(contract),
-            limit=_span_text(horizon),
+            limit=span_text(horizon),
             reason=f"contract {contract.id!r} covers only part of the horizon: {said}",
             remedy="Correct its dates: one spot contract settles the whole horizon"
             if spot
@@ -100,7 +114,7 @@ def _contract(
             code="CONTRACT_BEGINS_IN_HORIZON",
             path=f"{path}.start",
             value=_term_text(contract),
-            limit=_span_text(horizon),
+            limit=span_text(horizon),
             reason=f"contract {contract.id!r} covers only part of the horizon: before its first "
             "day the site lives without it",
             remedy="Nothing, if that is meant; else correct its dates, or name it as the "
@@ -136,7 +150,7 @@ def _tariff(path: str, tariff: Any, zone: tzinfo, parts: Parts) -> Iterator[Find
             code="CONTRACT_EXPIRED_IN_HORIZON",
             path=f"{path}.end",
             value=_term_text(tariff),
-            limit=_span_text(horizon),
+            limit=span_text(horizon),
             reason=f"tariff {tariff.id!r} ends within the horizon, and no other tariff of site "
             f"{tariff.site!r} follows: the days after are free of its charges",
             remedy="Correct its dates, or add the tariff that follows",
@@ -153,9 +167,11 @@ def _term_text(owner: Any) -> str:
     return f"{owner.start or 'always'} to {owner.end or 'for ever'}"
 
 
-def _span_text(horizon: Horizon) -> str:
-    return f"{_moment(horizon.start)} to {_moment(horizon.end)}"
+def span_text(horizon: Horizon) -> str:
+    """Return from when to when a horizon runs, as people and files write it."""
+    return f"{moment_text(horizon.start)} to {moment_text(horizon.end)}"
 
 
-def _moment(when: datetime) -> str:
+def moment_text(when: datetime) -> str:
+    """Return a moment in UTC as people and files write it."""
     return when.strftime("%Y-%m-%dT%H:%MZ")

@@ -26,7 +26,7 @@ def settle_cfe(cfe: Cfe, series: MeterSeries, state: ContractState, bill: Bill) 
     for span in series.spans():
         if not in_term(cfe, span):
             continue
-        period = span.month if cfe.period == "month" else f"{span.local.year:04d}"
+        period = span.month if cfe.period == "month" else _year(span)
         if state.period != period:
             state = replace(state, period=period, matched_mwh=0.0, load_mwh=0.0)
         load = load_mwh[span.at]

@@ -34,8 +34,13 @@ def at_system_peaks(
     far is booked, and a higher one changes it. Of two that are equal the first one counts.
     """
     charges = []
-    for part in _peak_intervals(item, state, span, import_mwh, system_mw):
-        state, complete = part
+    for part, complete in _peak_intervals(item, state, span, import_mwh, system_mw):
+        state = replace(
+            state,
+            interval_mwh=part.interval_mwh,
+            interval_h=part.interval_h,
+            system_mwh=part.system_mwh,
+        )
         if complete is None or complete[0].month not in item.months:
             continue
         local, system, own = complete
@@ -56,7 +61,10 @@ _Complete = tuple[datetime, float, float]
 def _peak_intervals(
     item: CoincidentPeak, state: ContractState, span: Span, import_mwh: float, system_mw: float
 ) -> Iterator[tuple[ContractState, _Complete | None]]:
-    """Yield the state after each part of the interval, and the peak interval that it completes."""
+    """Yield the running sums after each part of the interval, and the peak interval it completes.
+
+    Of the states only those sums are meant: what is booked is not followed here.
+    """
     own_mw = import_mwh / span.length_h
     if span.length_h > item.interval_h - _LENGTH_TOLERANCE_H:
         if state.interval_h:
