@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from worlds import START, battery, deployment, fleet, random_case, route, workload, world
 
 from tokenergy.company.outage import Outage
-from tokenergy.dispatch.event_path import EventPath, mended, mender, respond
+from tokenergy.dispatch.event_path import EventPath, mender
 from tokenergy.dispatch.lp_policies import Mpc
 from tokenergy.dispatch.merit import Greedy
 from tokenergy.dispatch.outages import apply_outages, limits_at
@@ -74,7 +74,7 @@ def limited(made, mw):
 def done(made, planned, mw):
     """Respond to s0's new limit in hour 0, and let the world's mechanics do it."""
     start = State.initial(made)
-    response = respond(made, 0, start, planned, limited(made, mw))
+    response = EventPath(made).respond(0, start, planned, limited(made, mw))
     held = replace(made, import_limit_mw=made.import_limit_mw.copy())
     held.import_limit_mw[0, 0] = mw
     return response, Mechanics(held).execute(0, start, response.action)
@@ -203,7 +203,7 @@ def test_standing_load_beyond_what_is_left_is_the_companys_own_fault():
     made, planned = by_hand(stored=False)
     heavy = replace(made, fixed_mw=np.array([3.0, 0.0]))
     with pytest.raises(InfeasibleProgram, match="cannot carry its standing load"):
-        respond(heavy, 0, State.initial(heavy), planned, limited(heavy, 1.0))
+        EventPath(heavy).respond(0, State.initial(heavy), planned, limited(heavy, 1.0))
 
 
 def surprised(seed, hour=3):
@@ -253,9 +253,10 @@ def test_more_megawatts_never_lose_more_of_the_dearest_work(seed):
 
 def test_only_what_was_not_announced_is_mended():
     made, state, planned = surprised(3)
-    assert mended(made, 3, state, planned).source == "event_path"
-    assert mended(made, 2, state, planned) is planned
-    assert mended(made, 4, state, planned) is planned  # known by then: the policy's own affair
+    path = EventPath(made)
+    assert path.mended(3, state, planned).source == "event_path"
+    assert path.mended(2, state, planned) is planned
+    assert path.mended(4, state, planned) is planned  # known by then: the policy's own affair
     quiet = apply_outages(
         random_case(3, hours=8)[0],
         [Outage(what="feed", name="s0", start=START + timedelta(hours=3), length_h=2.0,

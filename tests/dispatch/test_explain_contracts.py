@@ -7,6 +7,7 @@ import pytest
 from contract_cases import plant, rate, with_plants
 from worlds import battery, plain, take
 
+from tokenergy.dispatch.coarse import coarsened
 from tokenergy.dispatch.duals import PriceBoard
 from tokenergy.dispatch.explain import (
     infeasible_findings,
@@ -14,7 +15,7 @@ from tokenergy.dispatch.explain import (
     simultaneous_findings,
     window_warnings,
 )
-from tokenergy.dispatch.solve import solve_horizon
+from tokenergy.dispatch.solve import WindowModel, solve_horizon
 from tokenergy.dispatch.terms.matching import Matching
 from tokenergy.dispatch.terms.periods import Periods
 from tokenergy.dispatch.window import true_window
@@ -93,6 +94,17 @@ def test_a_battery_that_burns_energy_is_a_warning() -> None:
     assert "SIMULTANEOUS_CHARGE_DISCHARGE" in codes
     quiet = simultaneous_findings(made, np.array([[2.0]]), np.array([[0.0]]), begin=0)
     assert quiet == ()
+
+
+def test_a_warning_names_the_moment_on_the_window_s_own_edges() -> None:
+    """Six hours as 3 + 1 + 2: power is worth less than nothing in the last, from 04:00 on."""
+    made = plain([[30.0] * 4 + [-50.0] * 2], [[0.0] * 6], value=1.0, export_limit=5.0)
+    made = replace(made, batteries=(battery(capacity=6.0, wear=1.0),), battery_site=(0,))
+    fine = true_window(made, begin=0, count=6)
+    window = coarsened(fine, np.array([0, 3, 4, 6]))
+    optimum = WindowModel(made, window, State.initial(made)).solved(window)
+    (burnt,) = [f for f in window_warnings(made, optimum) if f.code.startswith("SIMULTANEOUS")]
+    assert "in 1 intervals, most at 2026-03-02T04:00Z" in burnt.reason
 
 
 def test_prices_of_a_window_hold_the_plants_as_the_optimum_has_them() -> None:

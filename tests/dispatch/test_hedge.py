@@ -11,16 +11,16 @@ from worlds import battery, plain, random_case, workload
 
 from tokenergy.dispatch.forecast import Forecaster
 from tokenergy.dispatch.hedge import Hedge
+from tokenergy.dispatch.interval import Intervals
 from tokenergy.dispatch.last_week import LastWeek
 from tokenergy.dispatch.lp_policies import Mpc
 from tokenergy.dispatch.merit import Greedy
-from tokenergy.dispatch.patience import PatientIntervals
 from tokenergy.dispatch.window import Window
 from tokenergy.dispatch.world import Action, State, World
 
 
 def hedge_of(made: World, **changes) -> Hedge:
-    return Hedge(made, LastWeek(made, PatientIntervals(made).by_load), **changes)
+    return Hedge(made, LastWeek(Intervals(made)), **changes)
 
 
 class Liar(Forecaster):

@@ -4,18 +4,16 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from contract_cases import rate
 from worlds import api, api_route, fleet, plain
 
-from tokenergy.dispatch.fill import lanes_of
+from tokenergy.dispatch.interval import Intervals
 from tokenergy.dispatch.last_week import LastWeek
-from tokenergy.dispatch.world import World
+from tokenergy.dispatch.world import Loss, World
 
 
 def week_of(made: World) -> LastWeek:
-    lanes = lanes_of(made)
-    return LastWeek(
-        made, [[x for x in lanes if x.workload == w] for w in range(len(made.workloads))]
-    )
+    return LastWeek(Intervals(made))
 
 
 def three_sites(arrivals) -> World:
@@ -59,3 +57,30 @@ def test_work_that_only_others_can_do_is_worth_its_value():
     week = week_of(made)
     assert week.usd_per_mtok(0, 3).tolist() == [50.0] * 4
     assert week.free_mtok(0, 3) == 0.0
+
+
+def test_rates_on_the_meter_are_part_of_what_power_cost():
+    """20 USD/MWh and a tariff of 0 by night and 40 by day; a Mtok draws 1 MWh."""
+    made = plain([[20.0] * 4], np.ones((1, 4)), marginal=1.0)
+    week = week_of(replace(made, rates=(rate(made, 0, [0.0, 40.0, 0.0, 40.0], 0.0),)))
+    assert week.buy_usd_per_mwh(0, 3).tolist() == [20.0, 60.0, 20.0, 60.0]
+    assert week.usd_per_mtok(0, 3).tolist() == [20.0, 60.0, 20.0, 60.0]
+
+
+def test_gpus_that_were_gone_made_no_cheap_place():
+    """The cheapest site's GPUs are gone in the second hour: 5 Mtok go to the next one then."""
+    made = three_sites([5.0] * 4)
+    gone = Loss(
+        name="fleet",
+        site=None,
+        fleet=0,
+        begin=1,
+        end=2,
+        announced=1,
+        left_share=0.0,
+        export_mw=np.zeros(1),
+        block_mw=np.zeros(1),
+    )
+    week = week_of(replace(made, losses=(gone,)))
+    assert week.usd_per_mtok(0, 3).tolist() == [10.0, 20.0, 10.0, 10.0]
+    assert [week.free_mtok(0, at) for at in (0, 1)] == pytest.approx([25.0, 15.0])

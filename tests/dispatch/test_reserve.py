@@ -5,6 +5,7 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 from action_check import after, check, wild_world
+from contract_cases import rate
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from worlds import (
@@ -59,6 +60,20 @@ def test_work_with_k_hours_left_runs_below_the_quantile_of_last_week():
         action = Reserve(made).decide(WEEK - 1, state)
         assert action.serve_mtok.sum() == pytest.approx(served)
         assert not action.refused_mtok.any()
+
+
+def test_work_waits_for_the_cheap_hours_of_a_tariff():
+    """The market says 20 always; the meter pays 40 more by day. An hour left: below the median.
+
+    By night a MWh costs 20 of a week of 20 and 60: it runs. By day it waits.
+    """
+    rates = np.tile(np.repeat([0.0, 40.0], 12), 8)
+    made = waiting_world([20.0] * rates.size, history=WEEK)
+    made = replace(made, arrivals_mtok=np.zeros((1, rates.size)))
+    made = replace(made, rates=(rate(made, 0, rates, 0.0),))
+    for at, served in ((WEEK, 5.0), (WEEK + 12, 0.0)):
+        action = Reserve(made).decide(at, queued(made, in1=5.0))
+        assert action.serve_mtok.sum() == pytest.approx(served)
 
 
 def test_what_is_due_runs_at_any_price():

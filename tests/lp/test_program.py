@@ -105,6 +105,17 @@ def test_values_of_another_length_than_their_places_are_refused():
         program.link("r", "x", values=[1.0, 2.0])
 
 
+def test_a_second_block_of_one_name_is_refused():
+    program = Program(2)
+    program.add_columns("x", 3)
+    program.add_rows("x", 1)
+    with pytest.raises(ValueError, match="'x' already"):
+        program.add_columns("x", 1)
+    with pytest.raises(ValueError, match="'x' already"):
+        program.add_rows("x", 1, whole=True)
+    assert (program.columns_count, program.rows_count) == (6, 2)
+
+
 @given(slots=st.integers(1, 5), seed=st.integers(0, 99))
 def test_the_matrix_is_sorted_by_column_and_names_each_place_once(slots, seed):
     rng = np.random.default_rng(seed)

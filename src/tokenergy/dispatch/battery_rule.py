@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tokenergy.dispatch.energy_cost import EnergyCosts, tiny_mw
+from tokenergy.dispatch.energy_cost import EnergyCosts
 from tokenergy.dispatch.fill import Fill
 from tokenergy.dispatch.interval import Intervals
 from tokenergy.dispatch.order import merit_order
-from tokenergy.dispatch.world import NOWHERE, Action, FloatArray, State, World
+from tokenergy.dispatch.world import Action, FloatArray, State, World
 from tokenergy.lp.highs import LinearModel
 from tokenergy.lp.program import Program
 
@@ -105,14 +105,8 @@ class GreedyBattery:
             for site, power in zip(self._world.battery_site, power_mw, strict=True)
             if power > 0.0
         }
-        return {
-            lane.site
-            for lane in fill.lanes
-            if lane.site != NOWHERE
-            and lane.site in charging
-            and fill.left_mtok[lane.workload] > 0.0
-            and fill.room_mw(lane.site) <= tiny_mw(1.0)
-        }
+        left = [workload for workload, mtok in enumerate(fill.left_mtok) if mtok > 0.0]
+        return charging & fill.crowded_sites(left)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -28,6 +28,7 @@ def build_world(company: Company, inputs: Inputs, catalogue: Catalogue) -> World
     Raises:
         UnknownName: if a name of the file, an outage's too, is in neither it nor the catalogue.
         DoesNotFit: if a model was put on a fleet by name whose memory it exceeds.
+        InputError: naming every site whose power nobody sells in some interval of the horizon.
     """
     count = company.horizon.intervals_count
     total = inputs.history_count + count

@@ -4,6 +4,7 @@ A term begins and ends at midnight, and a contract year turns, in the market's o
 (contracts sheet, section 1).
 """
 
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
 
 import numpy as np
@@ -86,6 +87,37 @@ def escalated(
     return np.asarray(strike_usd_per_mwh * (1.0 + share_per_year) ** years)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Made:
+    """What the buyer's part of a project makes, and what its clauses say of it.
+
+    Attributes:
+        made_mw: the buyer's part of the output [T].
+        stopped: whether a clause on prices below 0 ends delivery [T].
+        paid_anyway: whether output is paid taken or not [T].
+    """
+
+    made_mw: FloatArray
+    stopped: BoolArray
+    paid_anyway: BoolArray
+
+
+def made_of(
+    contract: PpaAsProduced, inputs: Inputs, spot_usd_per_mwh: FloatArray, zone: tzinfo
+) -> Made:
+    """Apply the clauses of an as-produced contract (contracts sheet, section 3)."""
+    total = spot_usd_per_mwh.size
+    inside = in_term(contract.start, contract.end, inputs, total, zone)
+    profile = inputs.profile_share[contract.id][:total]
+    stopped = (spot_usd_per_mwh < 0.0) & (contract.negative_price_clause != "none")
+    pays = contract.negative_price_clause == "pay"
+    return Made(
+        made_mw=contract.share * contract.project_mw * profile * inside,
+        stopped=stopped,
+        paid_anyway=np.where(stopped, pays, contract.deemed_generation),
+    )
+
+
 def _take(
     contract: PpaAsProduced,
     site: int,
@@ -93,26 +125,18 @@ def _take(
     spot_usd_per_mwh: FloatArray,
     zone: tzinfo,
 ) -> Take:
-    """Apply the clauses of an as-produced contract (contracts sheet, section 3)."""
-    total = spot_usd_per_mwh.size
-    inside = in_term(contract.start, contract.end, inputs, total, zone)
-    made_mw = (
-        contract.share * contract.project_mw * inputs.profile_share[contract.id][:total] * inside
-    )
+    """Return what an as-produced contract offers after its clauses."""
+    total, made = spot_usd_per_mwh.size, made_of(contract, inputs, spot_usd_per_mwh, zone)
     strike = strike_usd_per_mwh(contract, inputs, total, zone)
-    stopped = (spot_usd_per_mwh < 0.0) & (contract.negative_price_clause != "none")
-    available_mw = np.where(stopped, 0.0, made_mw)
-    paid_anyway = np.where(
-        stopped, contract.negative_price_clause == "pay", contract.deemed_generation
-    )
+    available_mw = np.where(made.stopped, 0.0, made.made_mw)
     return Take(
         contract_id=contract.id,
         site=site,
         behind_the_meter=contract.delivery == "behind_the_meter",
         available_mw=available_mw,
         floor_mw=np.zeros(total) if contract.may_curtail else available_mw,
-        take_usd_per_mwh=np.where(paid_anyway, 0.0, strike),
-        sunk_usd_per_h=np.where(paid_anyway, strike * made_mw, 0.0),
+        take_usd_per_mwh=np.where(made.paid_anyway, 0.0, strike),
+        sunk_usd_per_h=np.where(made.paid_anyway, strike * made.made_mw, 0.0),
     )
 
 

@@ -21,7 +21,14 @@ from tokenergy.company.contract import (
 )
 from tokenergy.company.inputs import Inputs
 from tokenergy.company.site import Site
-from tokenergy.dispatch.build_contracts import in_term, midnight_in, owed_mw, strike_usd_per_mwh
+from tokenergy.dispatch.build_contracts import (
+    in_term,
+    made_of,
+    midnight_in,
+    owed_mw,
+    strike_usd_per_mwh,
+)
+from tokenergy.dispatch.carbon import fuel_carbon_usd_per_mwh
 from tokenergy.dispatch.ground import Ground
 from tokenergy.dispatch.local_time import LocalTime
 from tokenergy.dispatch.supply import (
@@ -201,6 +208,7 @@ def _generator(contract: OnSite, ground: Ground) -> Generator:
         start_usd=contract.start_usd,
         permit_h=np.inf if contract.permit_h_per_year is None else contract.permit_h_per_year,
         permit_year=np.array(years),
+        carbon_usd_per_mwh=fuel_carbon_usd_per_mwh(contract, ground.company),
     )
 
 
@@ -210,7 +218,7 @@ def _plant_terms(ground: Ground, generators: Sequence[Generator]) -> list[Term]:
     terms: list[Term] = []
     for plant, spec in enumerate(generators):
         contract = by_id[spec.contract_id]
-        if contract.commits:
+        if spec.commits:
             terms.append(Commitment(contract_id=contract.id, plant=plant, spec=spec))
         if contract.permit_h_per_year is not None:
             years = ground.years(contract)
@@ -344,13 +352,7 @@ def _minimum_take(contract: PpaAsProduced, ground: Ground) -> MinimumTake:
     assert contract.start is not None and contract.annual_mwh is not None  # the noun sees to it
     zone, inputs, total = ground.zone(contract), ground.inputs, ground.total
     site, hour = ground.site(contract), timedelta(hours=1)
-    spot = inputs.price_usd_per_mwh[contract.site][:total]
-    profile = inputs.profile_share[contract.id][:total]
-    inside = ground.inside(contract)
-    made_mw = contract.share * contract.project_mw * profile * inside
-    stopped = (spot < 0.0) & (contract.negative_price_clause != "none")
-    pays = contract.negative_price_clause == "pay"
-    paid_anyway = np.where(stopped, pays, contract.deemed_generation)
+    made = made_of(contract, inputs, inputs.price_usd_per_mwh[contract.site][:total], zone)
     labels: list[str | None] = [None] * total
     passed = np.zeros(total)
     first_day = ground.calendars[site].first_day
@@ -378,8 +380,8 @@ def _minimum_take(contract: PpaAsProduced, ground: Ground) -> MinimumTake:
         years=years,
         minimum_mwh=contract.min_take_share * contract.annual_mwh,
         strike_usd_per_mwh=strike[lasts],
-        counted=np.where(paid_anyway, 0.0, 1.0),
-        paid_mw=np.where(paid_anyway, made_mw, 0.0),
+        counted=np.where(made.paid_anyway, 0.0, 1.0),
+        paid_mw=np.where(made.paid_anyway, made.made_mw, 0.0),
         passed_share=np.minimum(1.0, passed),
     )
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from tokenergy.company.carbon import CarbonLedger
 from tokenergy.company.company import Company
+from tokenergy.company.contract import OnSite
 from tokenergy.company.inputs import Inputs
 from tokenergy.company.site import Site
 from tokenergy.dispatch.world import FloatArray, MeterRate
@@ -42,6 +43,18 @@ def carbon_rates(company: Company, inputs: Inputs, total_count: int) -> tuple[Me
                 )
             )
     return tuple(rates)
+
+
+def fuel_carbon_usd_per_mwh(plant: OnSite, company: Company) -> float:
+    """Return what the company's carbon price puts on a plant's MWh, whatever its ledger.
+
+    What a company burns is its own in each of the three; a plant that does not state what its
+    fuel emits has none: `check` tells it.
+    """
+    if company.carbon_price is None or plant.fuel_kg_per_mmbtu is None:
+        return 0.0
+    kg_per_mwh = plant.heat_rate_mmbtu_per_mwh * plant.fuel_kg_per_mmbtu
+    return kg_per_mwh * company.carbon_price.usd_per_t / KG_PER_T
 
 
 def grid_kg_per_mwh(site: Site, inputs: Inputs, ledger: CarbonLedger) -> FloatArray | None:

@@ -10,16 +10,16 @@ from dataclasses import replace
 
 import numpy as np
 
-from tokenergy.dispatch.solve import solve_horizon
+from tokenergy.dispatch.solve import Optimum, solve_horizon
 from tokenergy.dispatch.terms.matching import Matching
 from tokenergy.dispatch.terms.periods import Periods
-from tokenergy.dispatch.terms.term import block_name
+from tokenergy.dispatch.terms.term import Term, block_name
 from tokenergy.dispatch.world import State, World
 from tokenergy.units import H_PER_WEEK
 
 HISTORY_H = 4.0 * H_PER_WEEK
 LEAST_HISTORY_H = H_PER_WEEK
-"""A history shorter than a week says nothing about the share of a month or a year."""
+"""A history shorter than a week says nothing about a month or a year."""
 
 
 def with_clean_prices(world: World) -> World:
@@ -27,41 +27,41 @@ def with_clean_prices(world: World) -> World:
 
     Nothing changes where there is none, or where the history is too short to say.
     """
+    found: dict[Term, Term] = {}
+    for term in world.terms:
+        if isinstance(term, Matching) and _is_open(term):
+            if (price := _hindsight_usd_per_mwh(world, term)) is None:
+                return world
+            found[term] = replace(term, planned_usd_per_mwh=price)
+    return replace(world, terms=tuple(found.get(t, t) for t in world.terms)) if found else world
+
+
+def with_hindsight(world: World, terms: tuple[Term, ...]) -> Optimum | None:
+    """Solve the weeks before the horizon with these terms alone, from an untouched past.
+
+    None where the history is too short to say anything.
+    """
     first = max(0, world.first - round(HISTORY_H / world.step_h))
-    open_targets = [term for term in world.terms if _is_open(term)]
-    if not open_targets or (world.first - first) * world.step_h < LEAST_HISTORY_H:
-        return world
-    found = {term: _hindsight_usd_per_mwh(world, term, first) for term in open_targets}
-    return replace(
-        world,
-        terms=tuple(
-            replace(term, planned_usd_per_mwh=found[term])
-            if isinstance(term, Matching) and term in found
-            else term
-            for term in world.terms
-        ),
+    if (world.first - first) * world.step_h < LEAST_HISTORY_H:
+        return None
+    before = replace(
+        world, first=first, count=world.first - first, terms=terms, sunk=(), losses=(), cuts=()
     )
+    return solve_horizon(before, replace(State.initial(before), contracts={}))
 
 
-def _is_open(term: object) -> bool:
-    return (
-        isinstance(term, Matching)
-        and term.shortfall_usd_per_mwh is None
-        and term.planned_usd_per_mwh is None
-    )
+def _is_open(term: Matching) -> bool:
+    return term.shortfall_usd_per_mwh is None and term.planned_usd_per_mwh is None
 
 
-def _hindsight_usd_per_mwh(world: World, term: object, first: int) -> float:
+def _hindsight_usd_per_mwh(world: World, term: Matching) -> float | None:
     """Return the dual of a target over the weeks before the horizon, as one period."""
-    assert isinstance(term, Matching)  # an open target is one
     whole = Periods.of_labels(["history"] * int(world.pue.shape[1]))
     most = max(term.premium_usd_per_mwh, _most_usd_per_mwh(world, term.site))
     kept = replace(term, periods=whole, shortfall_usd_per_mwh=most)
-    before = replace(
-        world, first=first, count=world.first - first, terms=(kept,), sunk=(), losses=(), cuts=()
-    )
-    start = replace(State.initial(before), contracts={})
-    optimum = solve_horizon(before, start)
+    optimum = with_hindsight(world, (kept,))
+    if optimum is None:
+        return None
     return max(0.0, float(optimum.dual(block_name(kept, "target"))[0]))
 
 

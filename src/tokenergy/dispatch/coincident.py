@@ -12,12 +12,11 @@ import numpy as np
 
 from tokenergy.company.inputs import Inputs
 from tokenergy.company.tariff import CoincidentPeak
+from tokenergy.dispatch.forecast import LEVEL_FADE_PER_H, LEVEL_RANGE
 from tokenergy.dispatch.local_time import LocalTime, begins_of
 from tokenergy.dispatch.supply import BoolArray, FloatArray, IntArray, MeterRate
 from tokenergy.units import H_PER_DAY, H_PER_WEEK, KW_PER_MW
 
-LEVEL_FADE_PER_H = 0.9
-LEVEL_RANGE = (0.5, 2.0)
 BELIEVED_H = 3.0 * H_PER_DAY
 """How far ahead peaks are believed at all."""
 

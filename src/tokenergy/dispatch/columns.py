@@ -233,7 +233,9 @@ def _generate(world: World) -> tuple[int, ColumnRule]:
         """0 <= generate[u,t] <= capacity x h, at fuel and other running cost."""
         shape = (len(plants), window.count)
         mw = np.array([window.mean(plant.capacity_mw) for plant in plants]).reshape(shape)
-        cost = np.array([window.mean(plant.usd_per_mwh) for plant in plants]).reshape(shape)
+        cost = np.array(
+            [window.mean(plant.usd_per_mwh) + plant.carbon_usd_per_mwh for plant in plants]
+        ).reshape(shape)
         return _spread(window, cost.T, upper=mw.T * window.lengths_h[:, None])
 
     return len(plants), numbers

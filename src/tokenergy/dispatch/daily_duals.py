@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from tokenergy.dispatch.daily_plan import DailyPlan, Planned
-from tokenergy.dispatch.patience import PatientIntervals, Waiting, Wish, due_mtok, later_mtok
+from tokenergy.dispatch.patience import Waiting, Wish, due_mtok, later_mtok
 from tokenergy.dispatch.reserve import Reserve
 from tokenergy.dispatch.storage import StoredWorth
 from tokenergy.dispatch.world import Action, State, World
@@ -27,7 +27,6 @@ class DailyDuals:
         """Spread the world's routes once; the first plan is made at the first decision."""
         self._world = world
         self._plan = DailyPlan(world)
-        self._patient = PatientIntervals(world)
         self._reserve = Reserve(world)
 
     def decide(self, at: int, state: State) -> Action:
@@ -40,7 +39,8 @@ class DailyDuals:
             planned = self._plan.plan(at, state)
         except (InfeasibleProgram, SolverFailure):
             return self._reserve.decide(at, state)
-        return self._patient.decide(at, state, self._wish(at, state, planned), source=self.name)
+        wish = self._wish(at, state, planned)
+        return self._reserve.patient.decide(at, state, wish, source=self.name)
 
     def memory(self) -> Mapping[str, Any]:
         """Return the plan that stands, as a JSON-ready mapping."""

@@ -16,7 +16,7 @@ from tokenergy.company.company import Company
 from tokenergy.dispatch.fill import Fill, Lane
 from tokenergy.dispatch.order import serve_upto
 from tokenergy.dispatch.patience import due_mtok
-from tokenergy.dispatch.world import NOWHERE, Action, FloatArray, State, World
+from tokenergy.dispatch.world import Action, FloatArray, State, World
 
 NOTHING_SHARE = 1e-9
 """Part of a workload's planned work that is rounding."""
@@ -220,14 +220,3 @@ def loss_of(
 def has_lesser(world: World, lanes: Sequence[Lane]) -> bool:
     """Tell whether a workload can be answered by more than one quality of model."""
     return len({world.routes[lane.route].quality_share for lane in lanes}) > 1
-
-
-def crowded_sites(fill: Fill, short_mtok: FloatArray) -> set[int]:
-    """Return the sites without room at which work that found none could run."""
-    return {
-        lane.site
-        for lane in fill.lanes
-        if lane.site != NOWHERE
-        and short_mtok[lane.workload] > 0.0
-        and fill.room_mw(lane.site) <= 0.0
-    }

@@ -16,7 +16,6 @@ from tokenergy.dispatch.columns import quality_loss_usd_per_mtok
 from tokenergy.dispatch.event_fill import (
     Planned,
     Way,
-    crowded_sites,
     has_lesser,
     keep_awake,
     left_must_mtok,
@@ -77,11 +76,7 @@ class EventPath:
         self._world = world
         self._intervals = Intervals(world)
         self._meter = ActionMeter(world)
-        by_load: list[list[Lane]] = [[] for _ in world.workloads]
-        for lane in self._intervals.lanes:
-            by_load[lane.workload].append(lane)
-        self._lanes = by_load
-        self._load_of = np.array([r.workload for r in world.routes], dtype=np.int64)
+        self._lanes = self._intervals.by_load
         self._quality_usd_per_mtok = quality_loss_usd_per_mtok(world)
 
     def mended(self, at: int, state: State, action: Action) -> Action:
@@ -215,7 +210,8 @@ class EventPath:
         self, state: State, fill: Fill, planned: Planned, power_mw: list[float], there: Limits
     ) -> list[float]:
         """Return batteries that give all they can where work found no room, the rest as before."""
-        crowded = crowded_sites(fill, left_must_mtok(fill, planned))
+        short = np.flatnonzero(left_must_mtok(fill, planned)).tolist()
+        crowded = fill.crowded_sites(short)
         return [
             min(power, -self._intervals.discharge_limit_mw(battery, state))
             if site in crowded and there.alive[site]
@@ -329,18 +325,6 @@ def _surprised(world: World, at: int) -> bool:
     """Tell whether something is happening in an interval that was not announced before it."""
     events: tuple[Cut | Loss, ...] = (*world.cuts, *world.losses)
     return any(event.begin <= at < min(event.end, event.announced) for event in events)
-
-
-def respond(
-    world: World, at: int, state: State, action: Action, limits: Limits | None = None
-) -> Response:
-    """Return what to do at once in interval `at`; see `EventPath.respond`."""
-    return EventPath(world).respond(at, state, action, limits)
-
-
-def mended(world: World, at: int, state: State, action: Action) -> Action:
-    """Return an action made to fit an event that it did not know of; see `EventPath.mended`."""
-    return EventPath(world).mended(at, state, action) if _surprised(world, at) else action
 
 
 def mender(world: World) -> Callable[[int, State, Action], Action]:

@@ -6,9 +6,9 @@ import numpy as np
 
 from tokenergy.company.finding import Finding
 from tokenergy.dispatch.solve import Optimum, WindowModel
-from tokenergy.dispatch.terms.shortfall import shortfall_findings
+from tokenergy.dispatch.terms.shortfall import shortfall_findings, told
 from tokenergy.dispatch.window import Window
-from tokenergy.dispatch.world import FloatArray, State, World
+from tokenergy.dispatch.world import FloatArray, IntArray, State, World
 
 REFUSED_MTOK = 1e-6
 POWER_MW = 1e-6
@@ -44,7 +44,7 @@ def market_findings(world: World) -> tuple[Finding, ...]:
 
 
 def _resale_finding(world: World, site: int, sell: FloatArray, buy: FloatArray) -> Finding:
-    above = (sell > buy).nonzero()[0]
+    above = (sell > buy + CIRCLE_USD_PER_MWH).nonzero()[0]
     at = int(above[0])
     return Finding(
         code="RESALE_ABOVE_BUY",
@@ -53,7 +53,7 @@ def _resale_finding(world: World, site: int, sell: FloatArray, buy: FloatArray) 
         limit=f"{buy[at]:.2f}",
         unit="USD/MWh",
         reason=(
-            f"in {above.size} intervals, the first at {world.moment(at):%Y-%m-%dT%H:%MZ}, site "
+            f"in {above.size} intervals, the first at {told(world.moment(at))}, site "
             f"{world.site_names[site]} would earn more by selling a MWh than buying it costs"
         ),
         remedy="Raise resale_spread_usd_per_mwh or the adder, or lower loss_share; of a supply "
@@ -73,7 +73,7 @@ def _circle_finding(world: World, site: int, earned: FloatArray, charged: FloatA
         limit=f"{charged[at]:.2f}",
         unit="USD/MWh",
         reason=(
-            f"in {above.size} intervals, the first at {world.moment(at):%Y-%m-%dT%H:%MZ}, the "
+            f"in {above.size} intervals, the first at {told(world.moment(at))}, the "
             f"meter of site {world.site_names[site]} pays {earned[at]:.2f} USD for a MWh exported "
             f"and charges {charged[at]:.2f} USD for one imported: the same MWh in a circle earns"
         ),
@@ -110,7 +110,7 @@ def _power_finding(
     world: World, window: Window, code: str, site: int, at: int, power_mw: float
 ) -> Finding:
     name = world.site_names[site]
-    when = world.moment(int(window.edges[at])).strftime("%Y-%m-%dT%H:%MZ")
+    when = told(world.moment(int(window.edges[at])))
     path = f"sites[{site}]"
     if code == "FIXED_LOAD_UNSERVED":
         limit_mw = float(window.import_limit_mw[site, at])
@@ -151,36 +151,41 @@ def simultaneous_findings(
 
     Args:
         world: the company as arrays.
-        charge_mwh: by battery and interval [B, n].
+        charge_mwh: by battery and interval of the world [B, n].
         discharge_mwh: likewise.
         begin: index of the first interval.
     """
-    findings = []
+    edges = np.arange(begin, begin + charge_mwh.shape[1] + 1)
+    return tuple(_simultaneous(world, charge_mwh, discharge_mwh, edges))
+
+
+def _simultaneous(
+    world: World, charge_mwh: FloatArray, discharge_mwh: FloatArray, edges: IntArray
+) -> Iterator[Finding]:
+    """Yield the same of intervals between `edges`, as a window has them [n + 1]."""
+    least_mwh = POWER_MW * world.step_h * np.diff(edges)
     both_mwh = np.minimum(charge_mwh, discharge_mwh)
     for battery, spec in enumerate(world.batteries):
-        hits = (both_mwh[battery] > POWER_MW * world.step_h).nonzero()[0]
+        hits = (both_mwh[battery] > least_mwh).nonzero()[0]
         if not hits.size:
             continue
         worst = int(both_mwh[battery].argmax())
-        when = world.moment(begin + worst).strftime("%Y-%m-%dT%H:%MZ")
-        findings.append(
-            Finding(
-                code="SIMULTANEOUS_CHARGE_DISCHARGE",
-                path=f"batteries[{battery}]",
-                value=f"{both_mwh[battery, worst]:.3f}",
-                limit="0",
-                unit="MWh",
-                severity="warning",
-                reason=(
-                    f"battery {spec.name} charges and discharges at once in {hits.size} intervals, "
-                    f"most at {when}: {both_mwh[battery, worst]:.1f} MWh; it burns energy where "
-                    "a MWh is worth less than nothing"
-                ),
-                remedy="Let contracts curtail, raise export_limit_mw, or state "
-                "cycle_usd_per_mwh_discharged",
-            )
+        when = told(world.moment(int(edges[worst])))
+        yield Finding(
+            code="SIMULTANEOUS_CHARGE_DISCHARGE",
+            path=f"batteries[{battery}]",
+            value=f"{both_mwh[battery, worst]:.3f}",
+            limit="0",
+            unit="MWh",
+            severity="warning",
+            reason=(
+                f"battery {spec.name} charges and discharges at once in {hits.size} intervals, "
+                f"most at {when}: {both_mwh[battery, worst]:.1f} MWh; it burns energy where "
+                "a MWh is worth less than nothing"
+            ),
+            remedy="Let contracts curtail, raise export_limit_mw, or state "
+            "cycle_usd_per_mwh_discharged",
         )
-    return tuple(findings)
 
 
 def refused_findings(world: World, optimum: Optimum) -> tuple[Finding, ...]:
@@ -191,7 +196,7 @@ def refused_findings(world: World, optimum: Optimum) -> tuple[Finding, ...]:
 def window_warnings(world: World, optimum: Optimum) -> tuple[Finding, ...]:
     """Return what a solved window does that its user should know: refused work, burnt energy."""
     charge, discharge = optimum.value("charge").T, optimum.value("discharge").T
-    burnt = simultaneous_findings(world, charge, discharge, begin=optimum.window.begin)
+    burnt = _simultaneous(world, charge, discharge, optimum.window.edges)
     return (*refused_findings(world, optimum), *burnt)
 
 
@@ -205,7 +210,7 @@ def _refused(world: World, optimum: Optimum) -> Iterator[Finding]:
         mine = [i for i, r in enumerate(world.routes) if r.workload == workload]
         served_mtok = float(optimum.value("serve")[worst, mine].sum())
         asked_mtok = served_mtok + amount_mtok  # of work that may wait, what does not wait on
-        when = world.moment(int(optimum.window.edges[worst])).strftime("%Y-%m-%dT%H:%MZ")
+        when = told(world.moment(int(optimum.window.edges[worst])))
         yield Finding(
             code="MUST_SERVE_REFUSED",
             path=f"workloads[{workload}]",

@@ -7,6 +7,7 @@ the API's limit, of the quality above the tier's floor. `Fill.serve` takes it. I
 each policy's own affair.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from tokenergy.dispatch.columns import serve_usd_per_mtok
@@ -222,23 +223,20 @@ class Fill:
 
     def wake(self, deployment: int, replicas_count: float) -> None:
         """Wake replicas beyond those that this interval's work needs."""
-        target, step_h = self.world.deployments[deployment], self.present.step_h
-        fleet = self.world.fleets[target.fleet]
-        self.extra_count[deployment] += replicas_count
-        self._use_gpus(target.fleet, replicas_count * target.gpus_count)
-        lease = fleet.lease_usd_per_gpu_hour * target.gpus_count
-        self.paid_usd += replicas_count * lease * step_h
-        self.add_load(target.site, replicas_count * self.waking_mw(deployment))
+        self._add_extra(deployment, replicas_count, self.waking_mw(deployment))
 
     def hold(self, deployment: int, replicas_count: float) -> None:
         """Keep replicas awake that are so already and that this interval's work does not need."""
+        self._add_extra(deployment, replicas_count, self.holding_mw(deployment))
+
+    def _add_extra(self, deployment: int, replicas_count: float, each_mw: float) -> None:
         target = self.world.deployments[deployment]
         fleet = self.world.fleets[target.fleet]
         self.extra_count[deployment] += replicas_count
         self._use_gpus(target.fleet, replicas_count * target.gpus_count)
         lease = fleet.lease_usd_per_gpu_hour * target.gpus_count
         self.paid_usd += replicas_count * lease * self.present.step_h
-        self.add_load(target.site, replicas_count * self.holding_mw(deployment))
+        self.add_load(target.site, replicas_count * each_mw)
 
     def holding_mw(self, deployment: int) -> float:
         """Return the load at the meter of one replica that stays awake without work."""
@@ -271,6 +269,16 @@ class Fill:
         most_mw = self.present.curves[site].most_mw
         room_mw = most_mw - self.load_mw[site]
         return room_mw if room_mw > tiny_mw(most_mw) else 0.0
+
+    def crowded_sites(self, workloads: Collection[int]) -> set[int]:
+        """Return the sites without room at which some of these workloads could run."""
+        return {
+            lane.site
+            for lane in self.lanes
+            if lane.site != NOWHERE
+            and lane.workload in workloads
+            and self.room_mw(lane.site) <= 0.0
+        }
 
     def usd(self) -> float:
         """Return the cost of the interval as it stands: to compare fills of one `Present`."""

@@ -15,6 +15,7 @@ from tokenergy.dispatch.coarse import coarsened
 from tokenergy.dispatch.ridge import Ridge
 from tokenergy.dispatch.window import Window, as_known, mean_stored_usd_per_mwh, true_window
 from tokenergy.dispatch.world import FloatArray, IntArray, World
+from tokenergy.units import H_PER_DAY
 
 YESTERDAY_SHARE = 0.6
 LAST_WEEK_SHARE = 0.4
@@ -37,7 +38,7 @@ class Forecaster:
         """
         self.world = world
         self._perfect = perfect_day_ahead
-        self._day = max(1, round(24.0 / world.step_h))
+        self._day = max(1, round(H_PER_DAY / world.step_h))
         self._ridges: dict[int, Ridge] = {}
 
     def window(self, at: int, count: int) -> Window:

@@ -24,19 +24,28 @@ FORCED_USD_PER_MWH = -1e6
 
 
 class Intervals:
-    """The intervals of a world, one at a time."""
+    """The intervals of a world, one at a time.
+
+    Attributes:
+        lanes: the routes of the world, multiplied out.
+        by_load: the lanes of each workload.
+        costs: the cost of load at each site.
+        gpus_count: GPUs that are there [F, T].
+        standing_mw: fixed load and sleep at the racks [S, T].
+    """
 
     def __init__(self, world: World) -> None:
         """Spread once what every interval needs."""
         self.world = world
         self.lanes: tuple[Lane, ...] = lanes_of(world)
+        by_load: list[list[Lane]] = [[] for _ in world.workloads]
+        for lane in self.lanes:
+            by_load[lane.workload].append(lane)
+        self.by_load = tuple(tuple(mine) for mine in by_load)
         self.costs = EnergyCosts(world)
         span = np.arange(world.last)
-        gpus = gpus_count(world, span)
-        self._gpus_count: list[list[float]] = gpus.T.tolist()
-        standing = standing_mw(world, gpus, alive(world, span))
-        self._standing_mw: list[list[float]] = standing.T.tolist()
-        self._pue: list[list[float]] = world.pue.T.tolist()
+        self.gpus_count = gpus_count(world, span)
+        self.standing_mw = standing_mw(world, self.gpus_count, alive(world, span))
         self._work_only = work_only(world, true_window(world, begin=0, count=world.last))
         self._scarce = [self._scarce_usd_per_mwh(site) for site in range(world.sites_count)]
         self._slow = [lane for lane in self.lanes if lane.site != NOWHERE and lane.woken is None]
@@ -63,25 +72,25 @@ class Intervals:
         Raises:
             InfeasibleProgram: if a site's standing load exceeds what it can carry.
         """
-        world, pue = self.world, self._pue[at]
-        standing, gpus = self._standing_mw[at], self._gpus_count[at]
+        world, pue = self.world, self.world.pue[:, at].tolist()
+        standing, gpus = self.standing_mw[:, at].tolist(), self.gpus_count[:, at].tolist()
         if limits is not None:
             gpus = limits.gpus_count.tolist()
             there = limits.gpus_count[:, None], limits.alive[:, None]
             standing = standing_mw(world, *there)[:, 0].tolist()
-        curves = self._curves(at, limits, state, standing)
+        resting = [ratio * mw for ratio, mw in zip(pue, standing, strict=True)]
+        curves = self._curves(at, limits, state, resting)
         power_mw = [0.0] * len(world.batteries) if battery_mw is None else list(battery_mw)
         loads, surplus = [], []
         for site, curve in enumerate(curves):
-            resting_mw = pue[site] * standing[site]
             mine = self._batteries(site)
-            load_mw = resting_mw + sum(power_mw[b] for b in mine)
+            load_mw = resting[site] + sum(power_mw[b] for b in mine)
             excess_mw = load_mw - curve.most_mw
             if excess_mw > tiny_mw(curve.most_mw):
                 load_mw -= self._shift(power_mw, mine, state, lower_mw=excess_mw)
                 self._fault_if(load_mw - curve.most_mw, site, at, "carry its standing load")
             loads.append(load_mw)
-            surplus.append(self._surplus_usd_per_mwh(site, resting_mw, curve, state))
+            surplus.append(self._surplus_usd_per_mwh(site, resting[site], curve, state))
         present = Present(
             step_h=world.step_h,
             work_mtok=tuple(self._work_mtok(at, state)),
@@ -155,24 +164,24 @@ class Intervals:
         return min(spec.power_mw, stored_mwh * spec.discharge_eff_share / self.world.step_h)
 
     def _curves(
-        self, at: int, limits: Limits | None, state: State, racks_mw: Sequence[float]
+        self, at: int, limits: Limits | None, state: State, resting_mw: Sequence[float]
     ) -> tuple[SiteCurve, ...]:
-        """Return the cost of load at each site; `racks_mw` is its load before any work."""
+        """Return the cost of load at each site; `resting_mw` is its load before any work."""
         world, curves = self.world, []
         for site in range(world.sites_count):
             limit_mw = None if limits is None else float(limits.import_limit_mw[site])
-            curve_of = partial(self._curve, site, at, limit_mw)
             if not world.generators:
                 curves.append(self.costs.curve(site, at, import_limit_mw=limit_mw))
                 continue
+            curve_of = partial(self._curve, site, at, limit_mw)
             running = running_plants(
                 world,
                 site,
                 at,
                 state,
                 curve_of=curve_of,
-                standing_mw=self._pue[at][site] * racks_mw[site],
-                scarce_usd_per_mwh=self._scarce[site] / self._pue[at][site],
+                standing_mw=resting_mw[site],
+                scarce_usd_per_mwh=self._scarce[site] / float(world.pue[site, at]),
             )
             curves.append(curve_of(running))
         return tuple(curves)

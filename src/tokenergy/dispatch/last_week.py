@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from tokenergy.dispatch.fill import Lane
+from tokenergy.dispatch.interval import Intervals
 from tokenergy.dispatch.world import NOWHERE, FloatArray, World
 from tokenergy.units import H_PER_DAY
 
@@ -19,19 +20,15 @@ WEEK_H = 7.0 * H_PER_DAY
 class LastWeek:
     """Costs of a Mtok at cheap places by workload, prices by site, as far as an interval knows."""
 
-    def __init__(self, world: World, lanes_of_load: Sequence[Sequence[Lane]]) -> None:
-        """Lay out the costs of each workload's places once.
-
-        Args:
-            world: the company as arrays.
-            lanes_of_load: the lanes of each workload.
-        """
-        self._world = world
+    def __init__(self, intervals: Intervals) -> None:
+        """Lay out the costs of each workload's places once."""
+        world, lanes_of_load = intervals.world, intervals.by_load
+        self._world, self._gpus_count = world, intervals.gpus_count
         self._count = max(1, round(WEEK_H / world.step_h))
-        self._buy_usd_per_mwh = world.buy_usd_per_mwh(world.spot_usd_per_mwh)
-        self._racks_usd_per_mwh = self._buy_usd_per_mwh * world.pue
-        every = [lane for lanes in lanes_of_load for lane in lanes]
-        self._room_mw = _room_mw(world, every)
+        # As the intervals price it: with the rates on the meter that are public.
+        self._buy_usd_per_mwh = intervals.costs.buy_usd_per_mwh[:, : world.last]
+        self._racks_usd_per_mwh = self._buy_usd_per_mwh * world.pue[:, : world.last]
+        self._room_mw = _room_mw(intervals)
         asked_mw = _asked_mw(world, lanes_of_load)
         self._asked_share = np.minimum(1.0, asked_mw / np.maximum(self._room_mw.sum(axis=0), 1e-12))
         self._places = [
@@ -83,10 +80,9 @@ class LastWeek:
 
     def _room_mtok(self, lane: Lane) -> FloatArray:
         """Return what a lane alone could serve of its workload, within GPUs and import [T]."""
-        gpus_count = self._world.fleets[lane.fleet].gpus_count
-        by_gpus_mtok = gpus_count / lane.held.gpus_per_mtok
+        by_gpus_mtok: FloatArray = self._gpus_count[lane.fleet] / lane.held.gpus_per_mtok
         if lane.held.it_mwh_per_mtok <= 0.0:
-            return np.full(self._asked_share.size, by_gpus_mtok)
+            return by_gpus_mtok
         room_mwh = self._room_mw[lane.site] * self._world.step_h
         return np.asarray(np.minimum(by_gpus_mtok, room_mwh / lane.held.it_mwh_per_mtok))
 
@@ -104,21 +100,24 @@ def _best_lanes(lanes: Sequence[Lane]) -> list[Lane]:
     return list(best.values())
 
 
-def _room_mw(world: World, lanes: Sequence[Lane]) -> FloatArray:
+def _room_mw(intervals: Intervals) -> FloatArray:
     """Return the power at the racks that work could draw: of its GPUs, within the import [S, T]."""
-    room_mw = world.import_limit_mw / world.pue - world.standing_mw()[:, None]
-    drawn_mw = np.zeros((world.sites_count, 1))
+    world, until = intervals.world, intervals.world.last
+    room_mw = world.import_limit_mw[:, :until] / world.pue[:, :until] - intervals.standing_mw
+    drawn_mw = np.zeros_like(room_mw)
     for fleet, spec in enumerate(world.fleets):
-        mine = (lane.held for lane in lanes if lane.fleet == fleet)
+        mine = (lane.held for lane in intervals.lanes if lane.fleet == fleet)
         draws = [draw.it_mwh_per_mtok / draw.gpus_per_mtok for draw in mine]
-        drawn_mw[spec.site] += spec.gpus_count * max(draws, default=0.0) / world.step_h
+        drawn_mw[spec.site] += intervals.gpus_count[fleet] * max(draws, default=0.0) / world.step_h
     return np.asarray(np.minimum(room_mw, drawn_mw).clip(min=0.0))
 
 
 def _asked_mw(world: World, lanes_of_load: Sequence[Sequence[Lane]]) -> FloatArray:
     """Return the power at the racks that each interval's arrivals need [T]."""
-    asked_mw = np.zeros(world.arrivals_mtok.shape[1])
-    for arrivals_mtok, lanes in zip(world.arrivals_mtok, lanes_of_load, strict=True):
+    asked_mw = np.zeros(world.last)
+    for arrivals_mtok, lanes in zip(
+        world.arrivals_mtok[:, : world.last], lanes_of_load, strict=True
+    ):
         each = [lane.held.it_mwh_per_mtok for lane in _best_lanes(lanes)]
         asked_mw += arrivals_mtok * (float(np.mean(each)) if each else 0.0) / world.step_h
     return asked_mw

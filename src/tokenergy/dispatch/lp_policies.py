@@ -31,8 +31,8 @@ class Mpc:
     + 0.15 %), nor did windows of 36 or 72 h.
 
     It is hedged where no contract charges by the month: while it has cost more than `greedy` would
-    have, it does as `greedy` does. And
-    where its program is not solved it does as `reserve` does. `Action.source` names who decided.
+    have, it does as `greedy` does. And where its program is not solved it does as `reserve` does.
+    `Action.source` names who decided.
     """
 
     name = "mpc"

@@ -10,12 +10,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from tokenergy.dispatch.energy_cost import SiteCurve, tiny_mw
+from tokenergy.dispatch.energy_cost import SiteCurve
 from tokenergy.dispatch.fill import Fill, Lane
 from tokenergy.dispatch.interval import Intervals
 from tokenergy.dispatch.order import merit_order
 from tokenergy.dispatch.storage import StoredWorth, charge_mw, discharge_mw
-from tokenergy.dispatch.world import NOWHERE, Action, FloatArray, State, World
+from tokenergy.dispatch.world import Action, FloatArray, State, World
 
 Rule = Callable[..., float]
 """`charge_mw` or `discharge_mw`."""
@@ -87,16 +87,7 @@ class PatientIntervals:
     def __init__(self, world: World) -> None:
         """Spread once what every interval needs."""
         self._world = world
-        self._intervals = Intervals(world)
-        by_load: list[list[Lane]] = [[] for _ in world.workloads]
-        for lane in self._intervals.lanes:
-            by_load[lane.workload].append(lane)
-        self.by_load = tuple(tuple(mine) for mine in by_load)
-
-    @property
-    def lanes(self) -> tuple[Lane, ...]:
-        """The routes of the world, multiplied out."""
-        return self._intervals.lanes
+        self.intervals = Intervals(world)
 
     def decide(self, at: int, state: State, wish: Wish, *, source: str) -> Action:
         """Return the action of interval `at` that a policy's wish leads to.
@@ -105,25 +96,25 @@ class PatientIntervals:
             InfeasibleProgram: if standing load or power that must be taken breaks a limit
                 whatever is done.
         """
-        fill, power_mw = self._intervals.begin(at, state)
+        fill, power_mw = self.intervals.begin(at, state)
         best, lacking = self._filled(fill, at, state, wish)
         paying_mw = self._paying_mw(best, power_mw, state, wish)
-        crowded = self._crowded_sites(best, lacking)
+        crowded = best.crowded_sites(lacking)
         given_mw = [
-            self._intervals.discharge_limit_mw(battery, state)
+            self.intervals.discharge_limit_mw(battery, state)
             if site in crowded and power_mw[battery] == 0.0
             else paying_mw[battery]
             for battery, site in enumerate(self._world.battery_site)
         ]
         if any(given_mw):
             asked_mw = [power - given for power, given in zip(power_mw, given_mw, strict=True)]
-            fill, power_mw = self._intervals.begin(at, state, battery_mw=asked_mw)
+            fill, power_mw = self.intervals.begin(at, state, battery_mw=asked_mw)
             best, _ = self._filled(fill, at, state, wish)
             self._take_back(best, power_mw, paying_mw)
         self._charge(best, power_mw, given_mw, state, wish)
         later = later_mtok(self._world, at, state)
         soon = np.array(best.left_mtok) - later[:, 2:].sum(axis=1)
-        return self._intervals.close(
+        return self.intervals.close(
             best, power_mw, at=at, state=state, source=source, soon_mtok=soon.clip(min=0.0)
         )
 
@@ -145,7 +136,7 @@ class PatientIntervals:
                 continue
             before_mtok = best.left_mtok[part.workload]
             tie_usd_per_mtok = TIE_SHARE * max(1.0, abs(part.most_usd_per_mtok))
-            lanes, most = self.by_load[part.workload], part.most_usd_per_mtok
+            lanes, most = self.intervals.by_load[part.workload], part.most_usd_per_mtok
             _serve_below(best, lanes, most - tie_usd_per_mtok, float("inf"))
             served_mtok = before_mtok - best.left_mtok[part.workload]
             rest_mtok = float(wish.planned_mtok[part.workload]) - served_mtok
@@ -167,7 +158,7 @@ class PatientIntervals:
                     battery,
                     fill.present.curves[site],
                     load_mw=loads[site],
-                    limit_mw=self._intervals.discharge_limit_mw(battery, state),
+                    limit_mw=self.intervals.discharge_limit_mw(battery, state),
                     planned_mw=-float(wish.planned_mw[battery]),
                     state=state,
                     wish=wish,
@@ -202,7 +193,7 @@ class PatientIntervals:
                 battery,
                 fill.present.curves[site],
                 load_mw=fill.load_mw[site],
-                limit_mw=self._intervals.charge_limit_mw(battery, state),
+                limit_mw=self.intervals.charge_limit_mw(battery, state),
                 planned_mw=float(wish.planned_mw[battery]),
                 state=state,
                 wish=wish,
@@ -236,16 +227,6 @@ class PatientIntervals:
             for sign in (-1.0, 1.0)
         ]
         return min(max(planned_mw, min(ends_mw)), max(ends_mw))
-
-    def _crowded_sites(self, fill: Fill, lacking: frozenset[int]) -> set[int]:
-        """Return sites at their import limit while work in reach is left that must run."""
-        return {
-            lane.site
-            for lane in fill.lanes
-            if lane.site != NOWHERE
-            and lane.workload in lacking
-            and fill.room_mw(lane.site) <= tiny_mw(1.0)
-        }
 
 
 def _serve_below(

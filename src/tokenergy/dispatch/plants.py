@@ -40,7 +40,7 @@ def free_plants(world: World, site: int, at: int) -> list[RunningPlant]:
     return [
         _running(world, plant, at, floor_mw=0.0, most_mw=float(spec.capacity_mw[at]))
         for plant, spec in enumerate(world.generators)
-        if spec.site == site and not _commits(world, plant)
+        if spec.site == site and not spec.commits
     ]
 
 
@@ -68,12 +68,14 @@ def running_plants(
     mine = [plant for plant, spec in enumerate(world.generators) if spec.site == site]
     running = []
     for plant in mine:
-        if not _commits(world, plant):
+        if not world.generators[plant].commits:
             left_share = min(1.0, _left_h(world, plant, at, state) / world.step_h)
             most_mw = left_share * float(world.generators[plant].capacity_mw[at])
             running.append(_running(world, plant, at, floor_mw=0.0, most_mw=most_mw))
-    committing = [plant for plant in mine if _commits(world, plant)]
-    for plant in sorted(committing, key=lambda each: float(world.generators[each].usd_per_mwh[at])):
+    committing = [plant for plant in mine if world.generators[plant].commits]
+    for plant in sorted(
+        committing, key=lambda each: world.generators[each].decided_usd_per_mwh(at)
+    ):
         curve, spec = curve_of(running), world.generators[plant]
         most_mw = float(spec.capacity_mw[at])
         floor_mw = spec.min_load_share * most_mw
@@ -82,7 +84,7 @@ def running_plants(
         if most_mw <= 0.0 or not fits or not allowed:
             continue
         saved_usd_per_h = _carried_usd_per_h(curve, standing_mw, most_mw, scarce_usd_per_mwh)
-        made_usd_per_h = most_mw * float(spec.usd_per_mwh[at])
+        made_usd_per_h = most_mw * spec.decided_usd_per_mwh(at)
         on = state.contracts.get(spec.contract_id, ContractState()).on
         start_usd = 0.0 if on else spec.start_usd
         gain_usd = (saved_usd_per_h - made_usd_per_h) * world.step_h - start_usd
@@ -101,15 +103,10 @@ def _carried_usd_per_h(
 
 
 def _running(world: World, plant: int, at: int, *, floor_mw: float, most_mw: float) -> RunningPlant:
-    usd_per_mwh = float(world.generators[plant].usd_per_mwh[at])
+    usd_per_mwh = world.generators[plant].decided_usd_per_mwh(at)
     return RunningPlant(
         plant=plant, floor_mw=floor_mw, free_mw=most_mw - floor_mw, usd_per_mwh=usd_per_mwh
     )
-
-
-def _commits(world: World, plant: int) -> bool:
-    spec = world.generators[plant]
-    return spec.min_load_share > 0.0 or spec.start_usd > 0.0
 
 
 def _left_h(world: World, plant: int, at: int, state: State) -> float:

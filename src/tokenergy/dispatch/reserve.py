@@ -32,8 +32,8 @@ class Reserve:
     def __init__(self, world: World) -> None:
         """Spread the world's routes and last week's costs once."""
         self._world = world
-        self._patient = PatientIntervals(world)
-        self.week = LastWeek(world, self._patient.by_load)
+        self.patient = PatientIntervals(world)
+        self.week = LastWeek(self.patient.intervals)
 
     def decide(self, at: int, state: State) -> Action:
         """Return what to do in interval `at`.
@@ -49,7 +49,7 @@ class Reserve:
             planned_mw=np.zeros(len(world.batteries)),
             planned_mtok=np.zeros(len(world.workloads)),
         )
-        return self._patient.decide(at, state, wish, source=self.name)
+        return self.patient.decide(at, state, wish, source=self.name)
 
     def _waiting(self, at: int, state: State) -> list[Waiting]:
         """Return the work that may wait, the most it may cost falling with the time it has."""
@@ -80,8 +80,8 @@ class Reserve:
     ) -> float:
         """Return the waiting work that would not fit in the intervals it has left.
 
-        An interval has room for what arrives in one, and for half of what is free beside that,
-        shared with the other workloads that wait.
+        An interval has room for what arrives in one, and for `FREE_SHARE` of what is free beside
+        that, shared with the other workloads that wait.
         """
         free_mtok = FREE_SHARE * self.week.free_mtok(workload, at) / sharing_count
         each_mtok = float(self._world.arrivals_mtok[workload, at]) + free_mtok

@@ -11,9 +11,10 @@ from dataclasses import replace
 import numpy as np
 
 from tokenergy.dispatch.columns import serve_usd_per_mtok
-from tokenergy.dispatch.outages import standing_in
-from tokenergy.dispatch.window import true_window, work_only
-from tokenergy.dispatch.world import Action, FloatArray, State, World
+from tokenergy.dispatch.event_meter import ActionMeter
+from tokenergy.dispatch.outages import limits_at
+from tokenergy.dispatch.window import true_window
+from tokenergy.dispatch.world import Action, State, World
 
 
 class Books:
@@ -23,27 +24,14 @@ class Books:
         """Lay out who stands where and what each thing costs."""
         self._world = world
         whole = true_window(world, begin=0, count=world.last)
-        self._work_only = work_only(world, whole)
+        self._meter = ActionMeter(world)
         self._buy_usd_per_mwh = whole.buy_usd_per_mwh
         self._sell_usd_per_mwh = whole.sell_usd_per_mwh
         self._rate_usd_per_mwh = whole.rate_usd_per_mwh.sum(axis=0)
         self._export_usd_per_mwh = whole.export_usd_per_mwh
         self._grid_block_mw = whole.grid_block_mw
-        self._meter_block_mw = whole.meter_block_mw
-        self._standing_mw = standing_in(world, whole)
         self._load_of = np.array([r.workload for r in world.routes], dtype=np.int64)
-        self._deployment_of = np.array([r.deployment for r in world.routes], dtype=np.int64)
-        own = np.array([not d.external for d in world.deployments], dtype=bool)
-        self._own = own
-        self._site = np.array([max(0, d.site) for d in world.deployments], dtype=np.int64)
-        sleep = [
-            0.0 if d.external else world.fleets[d.fleet].sleep_mw_per_gpu * d.gpus_count
-            for d in world.deployments
-        ]
-        self._net_mw = np.array([d.base_mw for d in world.deployments]) - np.array(sleep)
-        self._wake_mwh = np.array([d.wake_mwh for d in world.deployments])
-        self._rate_mtok_per_h = np.array([r.rate_mtok_per_h for r in world.routes])
-        self._marginal_mwh = np.array([r.marginal_mwh_per_mtok for r in world.routes])
+        self._own = np.array([not d.external for d in world.deployments], dtype=bool)
         self._serve_usd_per_mtok = serve_usd_per_mtok(world)
         self._lease_usd = world.step_h * np.array(
             [
@@ -53,7 +41,6 @@ class Books:
         )
         self._value_usd_per_mtok = np.array([load.value_usd_per_mtok for load in world.workloads])
         self._wear = np.array([b.cycle_usd_per_mwh_discharged for b in world.batteries])
-        self._homes = np.array(world.battery_site, dtype=np.int64)
         self._in_share = np.array([b.charge_eff_share for b in world.batteries])
         self._out_share = np.array([b.discharge_eff_share for b in world.batteries])
         self._capacity_mwh = np.array([b.capacity_mwh for b in world.batteries])
@@ -66,19 +53,15 @@ class Books:
         spent_usd += float(self._value_usd_per_mtok @ action.refused_mtok)
         spent_usd += float(self._lease_usd @ action.awake)
         spent_usd += float(self._wear @ action.discharge_mw) * world.step_h
-        net_mw = world.pue[:, at] * self._racks_mw(at, state, action)
-        net_mw -= self._meter_block_mw[:, at]
-        np.add.at(net_mw, self._homes, action.charge_mw - action.discharge_mw)
-        position_mw = -self._grid_block_mw[:, at]
+        net_mw = self._meter.import_mw(at, state, action, limits_at(world, at))
+        position_mw = net_mw - self._grid_block_mw[:, at]
         for take, taken_mw in zip(world.takes, action.take_mw, strict=True):
             spent_usd += float(take.take_usd_per_mwh[at] * taken_mw) * world.step_h
-            behind = net_mw if take.behind_the_meter else position_mw
-            behind[take.site] -= taken_mw
+            if not take.behind_the_meter:
+                position_mw[take.site] -= taken_mw
         if action.generate_mw is not None:
             for plant, given_mw in zip(world.generators, action.generate_mw, strict=True):
-                spent_usd += float(plant.usd_per_mwh[at] * given_mw) * world.step_h
-                net_mw[plant.site] -= given_mw
-        position_mw = position_mw + net_mw
+                spent_usd += plant.decided_usd_per_mwh(at) * float(given_mw) * world.step_h
         usd_per_h = np.where(
             position_mw > 0.0,
             self._buy_usd_per_mwh[:, at] * position_mw,
@@ -91,7 +74,9 @@ class Books:
     def after(self, at: int, state: State, action: Action) -> State:
         """Return the state that an action leaves: the earliest due was done first.
 
-        What contracts' past leaves stays as it is: settlement alone moves that on.
+        A light twin of `simulate/interval`: it stands below that room, holds nothing against
+        limits and trims nothing, since its actions come from policies of this one. What
+        contracts' past leaves stays as it is: settlement alone moves that on.
         """
         loads_count = len(self._world.workloads)
         queue = np.column_stack([state.backlog_mtok, np.zeros(loads_count)])
@@ -108,20 +93,3 @@ class Books:
             energy_mwh=np.clip(energy, 0.0, self._capacity_mwh),
             backlog_mtok=left,
         )
-
-    def _racks_mw(self, at: int, state: State, action: Action) -> FloatArray:
-        """Return the load at the racks by site [S]: what stands, awake replicas, work, wakes."""
-        world, step_h, count = self._world, self._world.step_h, len(self._world.deployments)
-        busy_h = action.serve_mtok / self._rate_mtok_per_h
-        busy = np.bincount(self._deployment_of, busy_h, minlength=count) / step_h
-        only = self._work_only[self._site, at]
-        on = np.where(only, busy, action.awake)
-        woken = np.where(only, 0.0, np.maximum(0.0, action.awake - state.awake))
-        drawn_mw = np.where(self._own, self._net_mw * on + self._wake_mwh * woken / step_h, 0.0)
-        work_mwh = np.bincount(
-            self._deployment_of, self._marginal_mwh * action.serve_mtok, minlength=count
-        )
-        drawn_mw += np.where(self._own, work_mwh / step_h, 0.0)
-        return self._standing_mw[:, at] + np.bincount(
-            self._site, drawn_mw, minlength=world.sites_count
-        ).astype(np.float64)

@@ -100,6 +100,8 @@ class Generator:
         start_usd: cost of a start.
         permit_h: hours that it may run in a permit year; infinite without a limit.
         permit_year: index of the permit year of each interval [T].
+        carbon_usd_per_mwh: the company's own price on what its fuel emits: it moves decisions,
+            and no bill.
     """
 
     contract_id: str
@@ -110,6 +112,16 @@ class Generator:
     start_usd: float
     permit_h: float
     permit_year: IntArray
+    carbon_usd_per_mwh: float = 0.0
+
+    def decided_usd_per_mwh(self, at: int) -> float:
+        """Return what a MWh weighs in a decision about interval `at`, carbon included."""
+        return float(self.usd_per_mwh[at]) + self.carbon_usd_per_mwh
+
+    @property
+    def commits(self) -> bool:
+        """Whether to run it is a yes or no: it has a least output or a cost of starting."""
+        return self.min_load_share > 0.0 or self.start_usd > 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

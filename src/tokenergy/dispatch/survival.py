@@ -8,7 +8,7 @@ import numpy as np
 
 from tokenergy.company.finding import Finding
 from tokenergy.dispatch.solve import Optimum, WindowModel
-from tokenergy.dispatch.terms.survival import SHORT, SHORT_VALUES_RATIO, Survival
+from tokenergy.dispatch.terms.survival import SHORT, Survival, short_usd_per_mtok
 from tokenergy.dispatch.window import Window
 from tokenergy.dispatch.world import FloatArray, State, World
 
@@ -94,8 +94,7 @@ def survival_premium(
     held = WindowModel(kept, window, state).solved(window)
     free = WindowModel(world, window, state).solved(window)
     short = held.value(SHORT)
-    dearest = max(load.value_usd_per_mtok for load in world.workloads)
-    penalty_usd = SHORT_VALUES_RATIO * max(1.0, dearest) * float(short.sum())
+    penalty_usd = short_usd_per_mtok(world) * float(short.sum())
     tiers = tuple(dict.fromkeys(world.workloads[at].tier for at in promised))
     return SurvivalPremium(
         tiers=tiers,

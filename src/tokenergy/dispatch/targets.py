@@ -12,16 +12,11 @@ from functools import lru_cache
 
 import numpy as np
 
-from tokenergy.dispatch.clean_price import with_clean_prices
-from tokenergy.dispatch.solve import Optimum, solve_horizon
+from tokenergy.dispatch.clean_price import with_clean_prices, with_hindsight
+from tokenergy.dispatch.solve import Optimum
 from tokenergy.dispatch.terms.peak import Peak
 from tokenergy.dispatch.terms.term import Term, block_name
-from tokenergy.dispatch.world import State, World
-from tokenergy.units import H_PER_WEEK
-
-HISTORY_H = 4.0 * H_PER_WEEK
-LEAST_HISTORY_H = H_PER_WEEK
-"""A history shorter than a week says nothing about a month."""
+from tokenergy.dispatch.world import World
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,20 +64,11 @@ def targets_from_history(world: World) -> Targets:
     Nothing where every charge has one, or where the history is too short to say.
     """
     open_peaks = [term for term in _peaks(world) if not term.target_mw.any()]
-    first = max(0, world.first - round(HISTORY_H / world.step_h))
-    if not open_peaks or (world.first - first) * world.step_h < LEAST_HISTORY_H:
+    if not open_peaks:
         return Targets()
-    before = replace(
-        world,
-        first=first,
-        count=world.first - first,
-        terms=tuple(_as_charged_before(term) for term in _peaks(world)),
-        sunk=(),
-        losses=(),
-        cuts=(),
-    )
-    start = replace(State.initial(before), contracts={})
-    optimum = solve_horizon(before, start)
+    optimum = with_hindsight(world, tuple(_as_charged_before(term) for term in _peaks(world)))
+    if optimum is None:
+        return Targets()
     needed = {}
     for term in open_peaks:
         needed[term.key] = {"": float(optimum.value(block_name(term, "peak")).max())}

@@ -93,13 +93,19 @@ class Program:
         return self.slots_count * self.rows_per_slot + _size(self.rows, whole=True)
 
     def add_columns(self, name: str, size: int, *, whole: bool = False) -> Block:
-        """Add a block of columns to every slot, or once beside them."""
+        """Add a block of columns to every slot, or once beside them.
+
+        Raises:
+            ValueError: if there is one of that name: it would take its place.
+        """
+        _refuse_second(name, self.columns)
         offset = _size(self.columns, whole=whole)
         self.columns[name] = Block(name=name, offset=offset, size=size, whole=whole)
         return self.columns[name]
 
     def add_rows(self, name: str, size: int, *, whole: bool = False) -> Block:
-        """Add a block of rows to every slot, or once beside them."""
+        """Add a block of rows to every slot, or once beside them; errors as `add_columns`."""
+        _refuse_second(name, self.rows)
         offset = _size(self.rows, whole=whole)
         self.rows[name] = Block(name=name, offset=offset, size=size, whole=whole)
         return self.rows[name]
@@ -199,6 +205,11 @@ class Program:
             rows_count=self.rows_count,
             columns_count=self.columns_count,
         )
+
+
+def _refuse_second(name: str, blocks: dict[str, Block]) -> None:
+    if name in blocks:
+        raise ValueError(f"the program has a block {name!r} already")
 
 
 def _size(blocks: dict[str, Block], *, whole: bool) -> int:

@@ -15,7 +15,7 @@ from tokenergy.dispatch.columns import (
 from tokenergy.dispatch.rows import Moving, RowRule
 from tokenergy.dispatch.supply import FloatArray, Generator
 from tokenergy.dispatch.terms.periods import Periods
-from tokenergy.dispatch.terms.term import Added, Rent, block_name
+from tokenergy.dispatch.terms.term import Added, Rent, block_name, following
 from tokenergy.dispatch.window import Window
 from tokenergy.dispatch.world import State, World
 from tokenergy.lp.program import Program
@@ -152,7 +152,6 @@ class PermitHours:
             column_at=[0 if commits else self.plant] * count,
             values=1.0,
         )
-        assert link is not None  # a year and a plant at least
         columns: dict[str, ColumnRule] = {}
         if elastic:
             program.add_columns(short, count, whole=True)
@@ -170,7 +169,7 @@ class PermitHours:
         return Added(
             columns=columns,
             rows={rows: self._hours_rule(count)},
-            moving=(Moving(link=link, values=hours),),
+            moving=(following(link, hours),),
             short={short: "h"} if elastic else None,
         )
 

@@ -7,10 +7,10 @@ import numpy as np
 
 from tokenergy.company.contract_state import ContractState
 from tokenergy.dispatch.columns import INFINITY, ColumnNumbers, ColumnRule
-from tokenergy.dispatch.rows import Moving, RowRule
+from tokenergy.dispatch.rows import RowRule
 from tokenergy.dispatch.supply import FloatArray
 from tokenergy.dispatch.terms.periods import Periods
-from tokenergy.dispatch.terms.term import Added, Rent, block_name
+from tokenergy.dispatch.terms.term import Added, Rent, block_name, following
 from tokenergy.dispatch.window import Window
 from tokenergy.dispatch.world import State, World
 from tokenergy.lp.program import Program
@@ -61,11 +61,10 @@ class MinimumTake:
         program.link(rows, untaken, values=1.0)
         at = [self.take] * count
         link = program.link(rows, "take", row_at=range(count), column_at=at, values=1.0)
-        assert link is not None  # a year and a take at least
         return Added(
             columns={untaken: self._untaken_rule(count)},
             rows={rows: self._year_rule(world, count)},
-            moving=(Moving(link=link, values=self._counted_parts),),
+            moving=(following(link, self._counted_parts),),
         )
 
     def charged_usd(self, world: World, metered: "Metered") -> FloatArray:

@@ -17,7 +17,7 @@ from tokenergy.dispatch.rows import Moving
 from tokenergy.dispatch.terms.metered import Metered
 from tokenergy.dispatch.terms.months import Months
 from tokenergy.dispatch.terms.peak import Peak
-from tokenergy.dispatch.terms.term import Added, Rent, Term, block_name
+from tokenergy.dispatch.terms.term import Added, Rent, Term, block_name, following
 from tokenergy.dispatch.terms.tier import Tier
 from tokenergy.dispatch.window import Window
 from tokenergy.dispatch.world import FloatArray, MeterRate, State, World
@@ -76,7 +76,7 @@ class Minimum:
         for peak in self.peaks:
             billed = block_name(peak, "billed")
             link = program.link(bill, billed, values=0.0)
-            moving.append(_moving(link, self._rates_of(peak, size)))
+            moving.append(following(link, self._rates_of(peak, size)))
         for tier in self.tiers:
             count = len(tier.usd_per_mwh)
             program.link(
@@ -105,7 +105,7 @@ class Minimum:
         link = program.link(
             bill, column, values=0.0, row_at=places, column_at=np.full(size, self.site)
         )
-        return _moving(
+        return following(
             link,
             lambda window: (
                 usd_per_mwh(window)[:, None] * self.months.shares(window, self.months.touched, size)
@@ -188,8 +188,3 @@ class Minimum:
         for term in others:
             usd += term.charged_usd(world, metered)
         return np.asarray(usd)
-
-
-def _moving(link: int | None, values: Callable[[Window], FloatArray]) -> Moving:
-    assert link is not None  # none of these links is empty
-    return Moving(link=link, values=values)

@@ -8,7 +8,7 @@ Past months and the peak so far are bounds; months within the window are columns
 the peak up: power below it is free of this charge, and only what is above costs money now.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +18,7 @@ from tokenergy.dispatch.columns import INFINITY, ColumnNumbers
 from tokenergy.dispatch.rows import Moving
 from tokenergy.dispatch.terms.metered import Metered
 from tokenergy.dispatch.terms.months import Months, month_number
-from tokenergy.dispatch.terms.term import Added, Rent, block_name
+from tokenergy.dispatch.terms.term import Added, Rent, block_name, following
 from tokenergy.dispatch.window import Window
 from tokenergy.dispatch.world import BoolArray, FloatArray, State, World
 from tokenergy.lp.program import Program
@@ -97,7 +97,7 @@ class Peak:
         link = program.link(
             names["over"], names["peak"], values=0.0, row_at=0 * places, column_at=places
         )
-        moving = [_moving(link, lambda window: self._counted(window, size).astype(np.float64))]
+        moving = [following(link, lambda window: self._counted(window, size).astype(np.float64))]
         averaged = bool(window.lengths_h.min() < self.demand_interval_h - SAME_H)
         load, load_at = "meter_import", self.site
         if averaged:
@@ -107,7 +107,7 @@ class Peak:
             moving += self._averaged(program, load)
             rows[load] = self._so_far_rows
         link = program.link(names["over"], load, values=0.0, row_at=[0], column_at=[load_at])
-        moving.append(_moving(link, lambda window: self._per_mwh(window, size)))
+        moving.append(following(link, lambda window: self._per_mwh(window, size)))
         holds = block_name(self, "holds")
         program.add_rows(holds, size, whole=True)
         program.link(holds, names["billed"], values=1.0)
@@ -124,7 +124,7 @@ class Peak:
         program.link(load, load, values=1.0)
         program.link(load, "meter_import", values=-1.0, row_at=[0], column_at=[self.site])
         carried = program.link(load, load, values=-1.0, lag=1)
-        return [_moving(carried, lambda window: -self._continues(window))]
+        return [following(carried, lambda window: -self._continues(window))]
 
     def _so_far_rows(self, window: Window, state: State) -> tuple[FloatArray, FloatArray]:
         rhs = np.zeros((window.count, 1))
@@ -171,7 +171,7 @@ class Peak:
         link = program.link(
             names["ratchet"], looked_at, values=0.0, row_at=pairs, column_at=pairs % size
         )
-        return _moving(link, lambda window: -self._looks_back(window, size))
+        return following(link, lambda window: -self._looks_back(window, size))
 
     def _looks_back(self, window: Window, size: int) -> FloatArray:
         """Return the ratchet's share for each pair of places (k, j) [1, size x size]."""
@@ -290,8 +290,3 @@ def _so_far_numbers(window: Window, state: State) -> ColumnNumbers:
 
 def _at_least_0(count: int, size: int) -> tuple[FloatArray, FloatArray]:
     return np.zeros((count, size)), np.full((count, size), INFINITY)
-
-
-def _moving(link: int | None, values: Callable[[Window], FloatArray]) -> Moving:
-    assert link is not None  # none of these links is empty
-    return Moving(link=link, values=values)

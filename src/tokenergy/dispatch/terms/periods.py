@@ -13,7 +13,10 @@ from tokenergy.company.contract_state import ContractState
 from tokenergy.dispatch.supply import FloatArray, IntArray
 from tokenergy.dispatch.window import Window
 from tokenergy.dispatch.world import State, World
+from tokenergy.units import H_PER_DAY
 
+USUAL_DAYS = 7
+"""Past days whose same hour says what is usual, as the forecaster counts them."""
 NO_PERIOD = -1
 """Number of the period of an interval outside the contract's term."""
 
@@ -103,20 +106,20 @@ def believed(values: FloatArray, window: Window, world: World) -> FloatArray:
     """Return a series of nature [T] as it is believed in a window [n].
 
     Where all is known, as it comes; else the present value, and the mean of the same hour of up
-    to seven past days after it.
+    to `USUAL_DAYS` past days after it.
     """
     now = window.known_at
     if now is None:
         return window.mean(values)
-    day = max(1, round(24.0 / world.step_h))
-    ahead = np.arange(values.size)
-    later = ahead[now + 1 :]
+    day = max(1, round(H_PER_DAY / world.step_h))
+    until = min(values.size, int(window.edges[-1]))  # nothing later is asked for
+    later = np.arange(now + 1, until)
     hour = (later - now) % day
-    days = [back for back in range(1, 8) if now - back * day >= 0]
+    days = [back for back in range(1, USUAL_DAYS + 1) if now - back * day >= 0]
     told = values.copy()
     if days:
         past = [values[now - back * day + hour] for back in days]
-        told[now + 1 :] = np.mean(past, axis=0)
+        told[now + 1 : until] = np.mean(past, axis=0)
     else:
-        told[now + 1 :] = values[now]
+        told[now + 1 : until] = values[now]
     return window.mean(told)

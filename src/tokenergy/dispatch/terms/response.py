@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tokenergy.dispatch.columns import INFINITY, ColumnNumbers, ColumnRule
-from tokenergy.dispatch.rows import Moving, RowRule
+from tokenergy.dispatch.rows import RowRule
 from tokenergy.dispatch.supply import FloatArray
-from tokenergy.dispatch.terms.term import Added, Rent, block_name
+from tokenergy.dispatch.terms.term import Added, Rent, block_name, following
 from tokenergy.dispatch.window import Window
 from tokenergy.dispatch.world import State, World
 from tokenergy.lp.program import Program
@@ -60,11 +60,10 @@ class Response:
         program.add_rows(rows, 1)
         moved = program.link(rows, "meter_import", column_at=[self.site], values=1.0)
         program.link(rows, short, values=-1.0)
-        assert moved is not None  # one row, one column
         return Added(
             columns={short: self._short_rule()},
             rows={rows: self._event_rule()},
-            moving=(Moving(link=moved, values=lambda seen: self.asked_share(seen)[:, None]),),
+            moving=(following(moved, lambda seen: self.asked_share(seen)[:, None]),),
         )
 
     def asked_share(self, window: Window) -> FloatArray:

@@ -59,9 +59,9 @@ def _unmatched(world: World, term: Matching, optimum: Optimum) -> Iterator[Findi
             unit="MWh",
             reason=(
                 f"contract {term.contract_id} asks site {site} to match {need_mwh:.1f} MWh of its "
-                f"load from {_told(world.moment(begin))} to {_told(world.moment(end))} hour by "
+                f"load from {told(world.moment(begin))} to {told(world.moment(end))} hour by "
                 f"hour, even with all work refused; {limit_mwh:.1f} MWh can be matched. It lacks "
-                f"most at {_told(world.moment(int(window.edges[worst])))}: {load_mw[worst]:.1f} "
+                f"most at {told(world.moment(int(window.edges[worst])))}: {load_mw[worst]:.1f} "
                 f"MW of load, {matched_mw[worst]:.1f} MW of it matched"
             ),
             remedy="Lower target_share, name more sources, lower fixed_load_mw, or state "
@@ -95,7 +95,7 @@ def _beyond_permit(world: World, term: PermitHours, optimum: Optimum) -> Iterato
             unit="h",
             reason=(
                 f"plant {term.contract_id} has to run {need_h:.1f} h between "
-                f"{_told(first)} and {_told(last)} for what site {site} draws without any work; "
+                f"{told(first)} and {told(last)} for what site {site} draws without any work; "
                 f"its permit leaves {limit_h:.1f} h"
             ),
             remedy="Raise permit_h_per_year or import_limit_mw, or lower fixed_load_mw",
@@ -110,7 +110,7 @@ def _any(world: World, term: Term, added: Added, optimum: Optimum) -> Iterator[F
             continue
         worst = np.unravel_index(int(short.argmax()), short.shape)
         at = 0 if short.ndim == 1 else int(worst[0])
-        when = _told(world.moment(int(optimum.window.edges[at])))
+        when = told(world.moment(int(optimum.window.edges[at])))
         yield Finding(
             code="CONTRACT_UNMET",
             path=_path(world, term.contract_id),
@@ -134,5 +134,6 @@ def _path(world: World, contract_id: str) -> str:
     return "contracts" if company is None else "tariffs"
 
 
-def _told(moment: datetime) -> str:
+def told(moment: datetime) -> str:
+    """Return a moment as findings write it."""
     return f"{moment:%Y-%m-%dT%H:%MZ}"

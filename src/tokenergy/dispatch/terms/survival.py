@@ -76,7 +76,6 @@ class _Cases:
     `places`: (dark site, other site).
     """
 
-    sites_count: int
     covers: tuple[tuple[int, int], ...]
     targets: tuple[tuple[int, int], ...]
     asked: tuple[tuple[int, int], ...]
@@ -93,7 +92,6 @@ class _Cases:
         own = [(at, d.site) for at, d in enumerate(world.deployments) if not d.external]
         every = range(world.sites_count)
         return cls(
-            sites_count=world.sites_count,
             covers=tuple((k, at) for k in dark for at, site in routes if site != k),
             targets=tuple((k, at) for k in dark for at, site in own if site != k),
             asked=tuple((k, load) for k in dark for load in workloads),
@@ -105,9 +103,14 @@ class _Cases:
         return {COVER: covers, KEPT: targets, WOKEN: targets, SHORT: asked}
 
 
-def _columns(world: World, cases: _Cases) -> dict[str, ColumnRule]:
+def short_usd_per_mtok(world: World) -> float:
+    """Return the price of a promised Mtok that is not covered."""
     dearest = max((load.value_usd_per_mtok for load in world.workloads), default=0.0)
-    costs = {SHORT: SHORT_VALUES_RATIO * max(1.0, dearest)}
+    return SHORT_VALUES_RATIO * max(1.0, dearest)
+
+
+def _columns(world: World, cases: _Cases) -> dict[str, ColumnRule]:
+    costs = {SHORT: short_usd_per_mtok(world)}
 
     def rule(name: str, size: int) -> ColumnRule:
         def numbers(window: Window, state: State) -> ColumnNumbers:

@@ -5,20 +5,20 @@ it for its blocks; the prices ask for its rent; the account asks what it charged
 arrays. The bill is written a second time, from the contract's own words, in `company/settle`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from tokenergy.dispatch.columns import ColumnRule
 from tokenergy.dispatch.rows import Moving, RowRule
 from tokenergy.dispatch.window import Window
-from tokenergy.dispatch.world import FloatArray, World
+from tokenergy.dispatch.world import FloatArray, RateKind, World
 from tokenergy.lp.program import Program
 
 if TYPE_CHECKING:
     from tokenergy.dispatch.terms.metered import Metered
 
-Rent = Literal["energy", "demand_peak", "cfe"]
+Rent = RateKind
 """Under which part of a token's price the duals of a term's rows stand."""
 
 
@@ -79,6 +79,12 @@ class HasConstant(Protocol):
     def constant_usd(self, world: World) -> float:
         """Return what its columns cost that the horizon is not charged, as an amount below 0."""
         ...
+
+
+def following(link: int | None, values: Callable[[Window], FloatArray]) -> Moving:
+    """Let the coefficients of a link that is not empty follow the window."""
+    assert link is not None  # the caller's word
+    return Moving(link=link, values=values)
 
 
 def block_name(term: Term, block: str) -> str:

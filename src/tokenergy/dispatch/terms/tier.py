@@ -13,10 +13,9 @@ import numpy as np
 
 from tokenergy.company.contract_state import ContractState
 from tokenergy.dispatch.columns import INFINITY, ColumnNumbers
-from tokenergy.dispatch.rows import Moving
 from tokenergy.dispatch.terms.metered import Metered
 from tokenergy.dispatch.terms.months import Months
-from tokenergy.dispatch.terms.term import Added, Rent, block_name
+from tokenergy.dispatch.terms.term import Added, Rent, block_name, following
 from tokenergy.dispatch.window import Window
 from tokenergy.dispatch.world import FloatArray, State, World
 from tokenergy.lp.program import Program
@@ -66,14 +65,12 @@ class Tier:
             row_at=np.arange(size),
             column_at=np.full(size, self.site),
         )
-        assert link is not None  # a world has a month
         return Added(
             columns={filled: lambda window, state: self._numbers(world, window, state, size)},
             rows={energy: lambda window, state: (np.zeros((1, size)), np.zeros((1, size)))},
             moving=(
-                Moving(
-                    link=link,
-                    values=lambda window: -self.months.shares(window, self.months.touched, size),
+                following(
+                    link, lambda window: -self.months.shares(window, self.months.touched, size)
                 ),
             ),
         )
