@@ -23,6 +23,7 @@ from worlds import (
 )
 
 import tokenergy as te
+from tokenergy.company.tariff import Tariff
 from tokenergy.dispatch.policies import make_policy
 from tokenergy.dispatch.world import State, World
 from tokenergy.economics.attribution import (
@@ -196,6 +197,19 @@ def test_the_band_of_a_workload_is_that_of_its_energy():
 def test_the_bill_of_a_site_is_that_of_its_contracts():
     owner = two_sites().company
     assert bill_by_site(owner, {"spot-s1": -4.0, "spot-s0": 7.0}).tolist() == [7.0, -4.0]
+
+
+def test_a_site_pays_its_tariffs_and_what_a_tariff_supplies():
+    """s1 has no spot contract: `supplier` stands for it; `wire` is charged at s0 beside spot."""
+    owner = two_sites().company
+    tariffs = tuple(
+        Tariff(id=name, site=site, fixed_usd_per_month=1.0)
+        for name, site in (("wire", "s0"), ("supplier", "s1"))
+    )
+    spots = tuple(c for c in owner.contracts if c.site == "s0")
+    owner = owner.model_copy(update={"contracts": spots, "tariffs": tariffs})
+    paid_usd = {"spot-s0": 7.0, "supplier": 40.0, "wire": 3.0}
+    assert bill_by_site(owner, paid_usd).tolist() == [10.0, 40.0]
 
 
 def _assert_whole(full, costs):

@@ -21,7 +21,7 @@ AVERAGE_KG = {"texas": 400.0, "ontario": 50.0}
 MARGINAL_KG = {"texas": 300.0, "ontario": 350.0}
 
 
-def made_world(contracts=(), **changes) -> World:
+def made_world(contracts=(), more=None, **changes) -> World:
     """Make two sites whose power costs the same: Texas is the nearer, Ontario the cleaner."""
     sites = [
         site_dict(name, carbon={"average_kg_per_mwh": 1.0, "marginal_kg_per_mwh": 1.0})
@@ -50,6 +50,8 @@ def made_world(contracts=(), **changes) -> World:
         )
         for site in AVERAGE_KG
     }
+    series["hedge.hub_price"] = np.full(total, 30.0)
+    series |= {name: np.full(total, value) for name, value in (more or {}).items()}
     return build_world(company, inputs_of(company, series=series), load_catalogue())
 
 
@@ -93,6 +95,24 @@ def test_certificates_lower_the_market_ledger_alone():
         assert after.by_site[site]["market_kg"] == pytest.approx(left * drawn_kg)
 
 
+def test_a_virtual_contract_claims_nothing_out_of_its_term():
+    """100 MW would claim all of Texas; ended before the horizon, they leave 1 % certified."""
+    deal = {
+        "id": "hedge", "kind": "ppa_virtual", "site": "texas", "project_mw": 100.0,
+        "share": 1.0, "strike_usd_per_mwh": 30.0, "hub_price": 30.0, "profile": 1.0,
+        "start": "2020-01-01", "end": "2021-01-01",
+    }  # fmt: skip
+    rec = {
+        "id": "rec", "kind": "rec", "site": "texas", "price_usd_per_mwh": 3.0,
+        "load_share": 0.01, "bundled": ["hedge"],
+    }  # fmt: skip
+    world = made_world(contracts=(deal, rec))
+    told = carbon(world, run_of(world, "nearest"))
+    assert told is not None
+    texas = told.by_site["texas"]
+    assert texas["market_kg"] == pytest.approx(0.99 * texas["location_kg"])
+
+
 @pytest.mark.parametrize(("ledger", "cleaner"), [("location", "ontario"), ("marginal", "texas")])
 def test_a_price_moves_work_to_what_its_own_ledger_calls_clean(ledger, cleaner):
     """By the average Ontario is cleaner, by the margin Texas: 50 < 400, but 300 < 350 kg/MWh."""
@@ -112,6 +132,44 @@ def test_a_price_of_carbon_is_a_cost_and_no_bill():
     assert spent.parts()["carbon"] == pytest.approx(0.1 * told.location_kg)
     assert set(spent.power_usd) == {"spot-texas", "spot-ontario"}
     assert spent.cost_usd == pytest.approx(sum(spent.parts().values()))
+
+
+def gas(**changes) -> dict[str, object]:
+    """Make a plant at 6 USD/MWh: 9.5 MMBtu of 53.06 kg each emit 504 kg for a MWh."""
+    return {
+        "id": "gas",
+        "kind": "on_site",
+        "site": "texas",
+        "capacity_mw": 5.0,
+        "heat_rate_mmbtu_per_mwh": 9.5,
+        "fuel_usd_per_mmbtu": 0.0,
+        "vom_usd_per_mwh": 6.0,
+        "fuel_kg_per_mmbtu": 53.06,
+        **changes,
+    }
+
+
+def with_gas(usd_per_t: float) -> World:
+    price = {"ledger": "location", "usd_per_t": usd_per_t}
+    series = {"gas.fuel_usd_per_mmbtu": 0.0}
+    return made_world(contracts=(gas(),), carbon_price=price, more=series)
+
+
+def test_a_price_of_carbon_weighs_on_fuel_and_never_on_its_bill():
+    """Grid: 30 + 0.4 t x p, at p = 10 USD/t 34; gas: 6 + 0.504 t x p = 11.04: the plant runs.
+
+    At p = 400 the grid in Texas weighs 190, gas 207.6: it stands.
+    """
+    cheap, dear = with_gas(10.0), with_gas(400.0)
+    run = run_of(cheap)
+    made_mwh = float(run.generate_mwh.sum())
+    assert made_mwh > 0.0
+    spent, told = account(cheap, run), carbon(cheap, run)
+    assert told is not None and told.on_site_kg == pytest.approx(9.5 * 53.06 * made_mwh)
+    assert told.location_kg is not None
+    assert spent.power_usd["gas"] == pytest.approx(6.0 * made_mwh)
+    assert spent.carbon_usd == pytest.approx(0.010 * (told.location_kg + told.on_site_kg))
+    assert run_of(dear).generate_mwh.sum() == pytest.approx(0.0, abs=1e-9)
 
 
 def test_a_ledger_that_one_site_does_not_feed_is_unknown():

@@ -25,6 +25,7 @@ from tokenergy.dispatch.solve import Optimum
 from tokenergy.dispatch.world import FloatArray, World
 from tokenergy.dispatch.worth import ValueChange, value_changes
 from tokenergy.economics.unit_cost import FullCost, full_cost, gpu_used_share
+from tokenergy.economics.window_power import left_out, moved_power_usd, sunk_usd
 from tokenergy.errors import InfeasibleProgram, InputError
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ class Board:
         mw_binds_h: site-hours of the window in which megawatts bind.
         values: what half and double the value of each tier would change in the window.
         energy_notes: what is extrapolated in the joules behind it, by workload and deployment.
+        left_out: charges by the month, the year or the event, which the full cost does not hold.
     """
 
     heading: dict[str, Any]
@@ -62,6 +64,7 @@ class Board:
     mw_binds_h: float
     values: tuple[ValueChange, ...]
     energy_notes: tuple[dict[str, str], ...]
+    left_out: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         """Say in two lines what the board holds."""
@@ -78,7 +81,7 @@ class Board:
             "basis": "marginal",
             "message": self.message,
             "mw_binds_h": self.mw_binds_h,
-            "full_cost": self.full.to_dict(),
+            "full_cost": self.full.to_dict() | {"left_out": list(self.left_out)},
             "energy_notes": list(self.energy_notes),
             "value_changes": [change.to_dict() for change in self.values],
             "prices": [row.to_dict() for row in self.prices],
@@ -144,6 +147,7 @@ def price(
         ),
         mw_binds_h=binds_h,
         energy_notes=tuple(_energy_notes(world)),
+        left_out=left_out(world),
         values=value_changes(
             world, window, state, board.optimum, _reporter(on_progress, "half and double values")
         ),
@@ -188,19 +192,18 @@ def _rents(optimum: Optimum) -> FloatArray:
 
 
 def window_full_cost(world: World, optimum: Optimum) -> FullCost:
-    """Return the full cost of the tokens of a solved window."""
+    """Return the full cost of the tokens of a solved window.
+
+    Charges by the month, the year or the event are left out (`economics.window_power`).
+    """
     window = optimum.window
     live = window.live_count
     span = slice(window.begin, window.live_end)
     step_h = world.step_h
-    bought = (optimum.value("buy") * window.buy_usd_per_mwh.T)[:live].sum()
-    sold = (optimum.value("sell") * window.sell_usd_per_mwh.T)[:live].sum()
-    taken = (optimum.value("take") * window.take_usd_per_mwh.T)[:live].sum()
     blocks = sum(
         float((b.delivery_mw[span] * b.strike_usd_per_mwh[span]).sum() * step_h)
         for b in world.blocks
     )
-    sunk = sum(float(take.sunk_usd_per_h[span].sum() * step_h) for take in world.takes)
     own = [d for d in world.deployments if not d.external]
     replica_h = window.lengths_h[:live] @ optimum.value("awake")[:live]
     awake_gpu_h = [0.0] * len(world.fleets)
@@ -220,7 +223,7 @@ def window_full_cost(world: World, optimum: Optimum) -> FullCost:
         world.company,
         hours_h=live * step_h,
         served_mtok=float(served.sum()),
-        power_usd=float(bought - sold + taken) + blocks + sunk,
+        power_usd=moved_power_usd(world, optimum) + blocks + sunk_usd(world, span),
         awake_lease_usd=lease,
         api_usd=api,
         other_usd=cycling + network,

@@ -90,6 +90,8 @@ def board(result: Board) -> None:
         )
     if full.missing:
         say(f"Not stated in the file, so not in it: {', '.join(full.missing)}.")
+    if result.left_out:
+        say(f"Not charged by the MWh, so not in it: {', '.join(result.left_out)}.")
 
 
 def _energy_line(result: Board) -> None:

@@ -66,7 +66,7 @@ class Places:
     Attributes:
         sites: their names.
         fleets: names of fleets.
-        site_of_contract: where each contract delivers.
+        site_of_contract: where each contract delivers, or each tariff is charged.
     """
 
     sites: frozenset[str]

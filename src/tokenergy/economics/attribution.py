@@ -127,11 +127,12 @@ class WorkloadCost:
 
 
 def bill_by_site(company: Company, power_usd: Mapping[str, float]) -> FloatArray:
-    """Return the settled bill of each site out of that of each contract [S], USD."""
+    """Return the settled bill of each site out of that of each contract and tariff [S], USD."""
     at = {site.name: index for index, site in enumerate(company.sites)}
+    sites = {owner.id: at[owner.site] for owner in (*company.contracts, *company.tariffs)}
     bills = np.zeros(len(at))
-    for contract in company.contracts:
-        bills[at[contract.site]] += power_usd[contract.id]
+    for name, usd in power_usd.items():
+        bills[sites[name]] += usd
     return bills
 
 

@@ -11,11 +11,12 @@ import numpy as np
 
 from tokenergy.dispatch.columns import quality_loss_usd_per_mtok
 from tokenergy.dispatch.solve import Optimum, WindowModel
-from tokenergy.dispatch.window import Window, true_window
+from tokenergy.dispatch.window import true_window
 from tokenergy.dispatch.world import FloatArray, State, World
 from tokenergy.economics.restrained import value_classes
 from tokenergy.economics.scaled import at_any_price, has_users, scaled_window
 from tokenergy.economics.unit_cost import capital_rent
+from tokenergy.economics.window_power import left_out, moved_power_usd, sunk_usd
 from tokenergy.units import H_PER_YEAR, MONTHS_PER_YEAR
 
 WINDOW_H: Final = 48.0
@@ -31,8 +32,8 @@ class Size:
 
     Attributes:
         users_ratio: users over those of the file.
-        capacity_ratio: GPUs, connections, batteries and rate limits over those of the file;
-            contracts stay as signed.
+        capacity_ratio: GPUs, connections, batteries, plants on site and rate limits over those of
+            the file; contracts stay as signed.
         tokens_ratio: what each user asks for over what the file says.
         tiers: the tiers whose users are meant; None: every tier that has users.
     """
@@ -74,7 +75,8 @@ class Books:
 
     Attributes:
         tiers: every tier.
-        power_usd_per_year: the bill of all contracts, and what batteries end up short.
+        power_usd_per_year: the bill of all contracts, without charges by the month, the year or
+            the event (`economics.window_power`), and what batteries end up short.
         lease_usd_per_year: GPUs that are paid for while awake.
         api_usd_per_year, network_usd_per_year, wear_usd_per_year: other people's models, egress,
             batteries.
@@ -192,13 +194,16 @@ class BookKeeper:
 
     @property
     def basis(self) -> str:
-        """What one window stands for, in a sentence."""
-        return (
+        """What one window stands for, in a sentence, and what is left out of its bill."""
+        said = (
             f"The first {self.window_h:g} h of the horizon with perfect foresight, at the mean "
             "demand of the whole horizon, times the hours of a year; what must be served is "
             "served at any price; subscriptions and other revenue of a user count in the "
             "share of what the tier's users ask for that was served."
         )
+        if missing := left_out(self.world):
+            said += f" Not by the MWh, and left out: {', '.join(missing)}."
+        return said
 
     def books(self, size: Size) -> Books:
         """Return the books at a size.
@@ -251,8 +256,7 @@ class BookKeeper:
         blocks = [
             float(b.strike_usd_per_mwh[span] @ b.delivery_mw[span]) for b in self.world.blocks
         ]
-        sunk = [float(take.sunk_usd_per_h[span].sum()) for take in self.world.takes]
-        return (sum(blocks) + sum(sunk)) * self.world.step_h
+        return sum(blocks) * self.world.step_h + sunk_usd(self.world, span)
 
     def _tiers(self, served: FloatArray, refused: FloatArray, size: Size) -> tuple[TierBooks, ...]:
         """Sum routes [R] and workloads [W] of a year by tier."""
@@ -297,12 +301,9 @@ class BookKeeper:
 
 def _power_usd(world: World, optimum: Optimum, state: State) -> float:
     """Return what decisions cost at the meters, and what the batteries end up short, USD."""
-    window: Window = optimum.window
-    bought = (optimum.value("buy") * window.buy_usd_per_mwh.T).sum()
-    sold = (optimum.value("sell") * window.sell_usd_per_mwh.T).sum()
-    taken = (optimum.value("take") * window.take_usd_per_mwh.T).sum()
     used_mwh = state.energy_mwh - optimum.value("energy")[-1]
-    return float(bought - sold + taken + used_mwh @ window.stored_usd_per_mwh)
+    short_usd = float(used_mwh @ optimum.window.stored_usd_per_mwh)
+    return moved_power_usd(world, optimum) + short_usd
 
 
 def _of_routes(world: World, name: str) -> FloatArray:

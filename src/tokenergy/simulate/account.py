@@ -159,6 +159,8 @@ def carbon_usd(world: World, run: Run) -> FloatArray:
     for rate in world.rates:
         if rate.contract_id == CARBON_PRICE:
             usd = usd + _rate_usd(world, run, rate)
+    for plant, made_mwh in zip(world.generators, run.generate_mwh, strict=False):
+        usd = usd + plant.carbon_usd_per_mwh * made_mwh
     return usd
 
 

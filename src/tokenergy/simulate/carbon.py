@@ -7,18 +7,17 @@ stands beside each. A ledger that a site's file does not feed is unknown, for th
 a part of a sum is not told as the sum.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import numpy as np
-
 from tokenergy.company.carbon import CarbonLedger
 from tokenergy.company.contract import Cfe, OnSite, Rec
+from tokenergy.company.settle import delivered_mwh
 from tokenergy.dispatch.carbon import grid_kg_per_mwh
-from tokenergy.dispatch.world import FloatArray, World
-from tokenergy.errors import InputError
-from tokenergy.simulate.bill import company_of
+from tokenergy.dispatch.world import World
+from tokenergy.simulate.bill import Meters, company_of
 from tokenergy.simulate.run import Run
 
 LEDGERS: tuple[CarbonLedger, ...] = ("location", "market", "marginal")
@@ -99,28 +98,14 @@ def _claimed_mwh(world: World, run: Run, site: int) -> float:
         elif contract.site == name and isinstance(contract, Rec):
             sources |= set(contract.bundled)
             share = max(share, contract.load_share)
-    made_mwh = sum(delivered_mwh(world, run, source).sum() for source in sources)
-    return max(float(made_mwh), share * float(run.load_mwh[site].sum()) if share else 0.0)
-
-
-def delivered_mwh(world: World, run: Run, contract_id: str) -> FloatArray:
-    """Return what a contract made or delivered in each interval of the horizon [T], MWh.
-
-    Raises:
-        InputError: if no contract of that name delivers or makes anything.
-    """
-    span = slice(world.first, world.last)
-    for at, take in enumerate(world.takes):
-        if take.contract_id == contract_id:
-            return np.asarray(run.take_mwh[at])
-    for block in world.blocks:
-        if block.contract_id == contract_id:
-            return np.asarray(block.delivery_mw[span] * world.step_h)
-    contract = next((c for c in world.company.contracts if c.id == contract_id), None)
-    if contract is not None and contract.kind == "ppa_virtual":
-        profile = world.inputs.profile_share[contract_id][span]
-        return np.asarray(contract.share * contract.project_mw * profile * world.step_h)
-    raise InputError(f"contract {contract_id!r} delivers no power that could be claimed as clean")
+    meters = Meters(world, run, begin=world.first)
+    made_mwh = math.fsum(
+        mwh
+        for contract in world.company.contracts
+        if contract.id in sources
+        for mwh in delivered_mwh(contract, meters.of_contract(contract))
+    )
+    return max(made_mwh, share * float(run.load_mwh[site].sum()))
 
 
 def _on_site_kg(world: World, run: Run, site: int) -> float | None:

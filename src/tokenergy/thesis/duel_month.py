@@ -21,6 +21,7 @@ from tokenergy.dispatch.window import Window, true_window
 from tokenergy.dispatch.world import FloatArray, State, World
 from tokenergy.economics.scaled import has_users
 from tokenergy.economics.unit_cost import annuity_share, capital_rent, gpu_rents_usd_per_h
+from tokenergy.economics.window_power import moved_power_usd
 from tokenergy.errors import InputError
 from tokenergy.units import H_PER_DAY, H_PER_MONTH, H_PER_YEAR, KW_PER_MW, MONTHS_PER_YEAR
 
@@ -315,11 +316,9 @@ def _gpus_count(world: World, serve: FloatArray) -> FloatArray:
 
 
 def _power_usd(world: World, optimum: Optimum, state: State, kept: FloatArray) -> float:
-    """Return the power bill of a window: spot, takes, blocks, and what batteries end up short."""
+    """Return the power bill of a window: what moves, blocks, and what batteries end up short."""
     window, step_h = optimum.window, world.step_h
-    usd = float((optimum.value("buy") * window.buy_usd_per_mwh.T).sum())
-    usd -= float((optimum.value("sell") * window.sell_usd_per_mwh.T).sum())
-    usd += float((optimum.value("take") * window.take_usd_per_mwh.T).sum())
+    usd = moved_power_usd(world, optimum)
     span = slice(window.begin, window.begin + window.count)
     for take in world.takes:
         left = kept[take.site] if take.behind_the_meter else np.ones(window.count)

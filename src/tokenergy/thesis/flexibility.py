@@ -25,12 +25,13 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Final
 
-from tokenergy.thesis.flexibility_draws import DRAWN, OWN_RANGES, FlexibleDraws, drawn
+from tokenergy.thesis.drawn_days import DRAWN
+from tokenergy.thesis.flexibility_draws import OWN_RANGES, FlexibleDraws, drawn
 from tokenergy.thesis.flexibility_weeks import WEEK_H, Curtailment, Weeks
 from tokenergy.thesis.inputs import ThesisInputs
 from tokenergy.thesis.result import Result, Told, hash_of, verdict_of
 from tokenergy.thesis.three_company import PLACES, Terms
-from tokenergy.thesis.three_sites import Scene, findings_of, scene_of, spread_starts
+from tokenergy.thesis.three_sites import Scene, findings_of, scene_of, spread_starts, too_short
 from tokenergy.thesis.thresholds import (
     CURTAILED_SHARES,
     DEFERRABLE_MOST_SHARE,
@@ -64,7 +65,15 @@ def run(inputs: ThesisInputs, told: Told | None = None) -> Result:
     scene, terms = scene_of(inputs), Terms.base(inputs.ranges)
     starts = spread_starts(scene, span_h=WEEK_H, most_count=WEEKS_MOST_COUNT, history_h=0)
     if not starts:
-        return _too_short(scene)
+        return too_short(
+            scene,
+            id="T9",
+            claim=CLAIM,
+            label="sensitivity",
+            unit=UNIT,
+            threshold=THRESHOLD,
+            needs=f"a week of {WEEK_H} h is needed",
+        )
     steps = len(DEFERRABLE_SHARES) + 3
 
     def tell(done: int) -> None:
@@ -189,20 +198,4 @@ def _says(
         f"{worst_of(deep, DEFERRABLE_MOST_SHARE)[0]:.3%} and "
         f"{worst_of(deep, DEFERRABLE_MOST_SHARE)[1]:.3%}. The claim holds in "
         f"{draws.holds_share:.0%} of the drawn days, with cuts of 20 to 60 %."
-    )
-
-
-def _too_short(scene: Scene) -> Result:
-    return Result(
-        id="T9",
-        claim=CLAIM,
-        label="sensitivity",
-        number=None,
-        unit=UNIT,
-        threshold=THRESHOLD,
-        verdict="NOT_APPLICABLE",
-        says=f"{scene.hours_count} h of prices are too few: a week of {WEEK_H} h is needed.",
-        inputs_hash=hash_of({"scene": scene.digest()}),
-        figures={"hours_count": scene.hours_count},
-        findings=tuple(finding.to_dict() for finding in findings_of(scene)),
     )

@@ -16,18 +16,14 @@ import numpy as np
 
 from tokenergy.company.preset import Range
 from tokenergy.dispatch.solve import WindowModel
-from tokenergy.dispatch.window import Window, true_window
+from tokenergy.dispatch.window import Window
 from tokenergy.dispatch.world import FloatArray
-from tokenergy.thesis.draws import within
+from tokenergy.thesis.drawn_days import GPUS_COUNT, DrawnDays
 from tokenergy.thesis.flexibility_weeks import LEAST_MW, mixed
 from tokenergy.thesis.three_company import SITES_COUNT, Terms
 from tokenergy.thesis.three_sites import Scene, warm
 from tokenergy.thesis.thresholds import DEFERRABLE_MOST_SHARE, FLEXIBLE_LOST_MOST_SHARE
 
-DAY_H: Final = 24
-GPUS_COUNT: Final = 4_500
-"""Any number: demand is scaled to it."""
-DRAWN: Final = ("usd_per_mwh", "token_price_usd_per_mtok")
 OWN_RANGES: Final[Mapping[str, tuple[float, float]]] = MappingProxyType(
     {
         "depth_share": (0.2, 0.6),
@@ -75,25 +71,14 @@ def drawn(
         InputError: if a zone's mean price is not above 0: it cannot be scaled to a level.
     """
     dice = np.random.default_rng([seed, 90])
-    day = dice.integers(0, scene.hours_count // DAY_H, size=count)
-    level = within(dice, ranges["usd_per_mwh"], count=count)
-    worth = within(dice, ranges["token_price_usd_per_mtok"], count=count)
+    days = DrawnDays.of(scene, terms, ranges, dice, count=count)
     depth, room, event_h, year = (dice.uniform(*ends, size=count) for ends in OWN_RANGES.values())
-    hours = scene.hours_count - scene.hours_count % DAY_H
-    world = scene.world(scene.three(GPUS_COUNT), terms, first=0, hours_count=hours, history_h=0)
-    model = WindowModel(world, true_window(world, begin=0, count=DAY_H), warm(world))
-    # All money is in proportion: a token worth twice as much is power at half the price.
-    scale = level / scene.mean_usd_per_mwh().mean() * terms.token_usd_per_mtok / worth
     lost, kept = np.empty(count), np.empty(count, dtype=bool)
     for at in range(count):
-        known = true_window(world, begin=int(day[at]) * DAY_H, count=DAY_H)
-        window = replace(
-            busiest(scene, mixed(known, DEFERRABLE_MOST_SHARE), room_share=float(room[at])),
-            buy_usd_per_mwh=known.buy_usd_per_mwh * scale[at],
-            sell_usd_per_mwh=known.sell_usd_per_mwh * scale[at],
-        )
+        day = mixed(days.window(at), DEFERRABLE_MOST_SHARE)
+        window = busiest(scene, day, room_share=float(room[at]))
         day_share, asked_share, priority_share = _day(
-            model, window, depth_share=float(depth[at]), hours_count=int(event_h[at])
+            days.model, window, depth_share=float(depth[at]), hours_count=int(event_h[at])
         )
         lost[at] = day_share * year[at] / asked_share if asked_share > 0.0 else 0.0
         kept[at] = priority_share <= LEAST_LOST_SHARE

@@ -41,7 +41,7 @@ from tokenergy.thesis.three_company import (
     Layout,
     Terms,
 )
-from tokenergy.thesis.three_sites import Scene, findings_of, scene_of, spread_starts
+from tokenergy.thesis.three_sites import Scene, findings_of, scene_of, spread_starts, too_short
 from tokenergy.thesis.thresholds import DRAWS_COUNT, GEOGRAPHY_CAPTURED_LEAST_SHARE
 
 WEEKS_MOST_COUNT: Final = 12
@@ -59,7 +59,15 @@ def run(inputs: ThesisInputs, told: Told | None = None) -> Result:
     scene, terms = scene_of(inputs), Terms.base(inputs.ranges)
     starts = spread_starts(scene, span_h=WEEK_H, most_count=WEEKS_MOST_COUNT, history_h=HISTORY_H)
     if not starts:
-        return _too_short(scene)
+        return too_short(
+            scene,
+            id="T7",
+            claim=CLAIM,
+            label="sensitivity" if scene.synthetic else "evidence",
+            unit="share of dispatch cost",
+            threshold=THRESHOLD,
+            needs=f"{HISTORY_H} h of history and a week to dispatch are needed",
+        )
     utilisation_share = inputs.ranges["utilisation_share"].base_quantity
     layout = layout_of(scene, utilisation_share=utilisation_share)
     steps = 2 * (1 + SITES_COUNT) + 1
@@ -189,20 +197,3 @@ def _figures(
         "full_cost": {name: cost.to_dict() for name, cost in full.items()},
         "network_room_ms": list(NETWORK_ROOM_MS),
     }
-
-
-def _too_short(scene: Scene) -> Result:
-    return Result(
-        id="T7",
-        claim=CLAIM,
-        label="sensitivity" if scene.synthetic else "evidence",
-        number=None,
-        unit="share of dispatch cost",
-        threshold=THRESHOLD,
-        verdict="NOT_APPLICABLE",
-        says=f"{scene.hours_count} h of prices are too few: {HISTORY_H} h of history and a week "
-        "to dispatch are needed.",
-        inputs_hash=hash_of({"scene": scene.digest()}),
-        figures={"hours_count": scene.hours_count},
-        findings=tuple(finding.to_dict() for finding in findings_of(scene)),
-    )

@@ -40,8 +40,9 @@ import numpy as np
 from tokenergy.dispatch.duals import PriceBoard, asked_usd_per_mtok
 from tokenergy.dispatch.world import World
 from tokenergy.errors import SolverFailure
+from tokenergy.thesis.drawn_days import DRAWN
 from tokenergy.thesis.inputs import ThesisInputs
-from tokenergy.thesis.mw_moat_draws import DRAWN, OWN_RANGES, MoatDraws, drawn
+from tokenergy.thesis.mw_moat_draws import OWN_RANGES, MoatDraws, drawn
 from tokenergy.thesis.mw_moat_sites import WINDOW_H, Case, Rent, Sites, busiest_share, sized
 from tokenergy.thesis.result import Result, Told, hash_of, verdict_of
 from tokenergy.thesis.three_company import PLACES, SITES_COUNT, Terms
@@ -51,6 +52,7 @@ from tokenergy.thesis.three_sites import (
     findings_of,
     scene_of,
     spread_starts,
+    too_short,
     warm,
 )
 from tokenergy.thesis.thresholds import (
@@ -109,7 +111,15 @@ def run(inputs: ThesisInputs, told: Told | None = None) -> Result:
     scene, terms = scene_of(inputs), Terms.base(inputs.ranges)
     starts = spread_starts(scene, span_h=WINDOW_H, most_count=WINDOWS_MOST_COUNT, history_h=0)
     if not starts:
-        return _too_short(scene)
+        return too_short(
+            scene,
+            id="T5",
+            claim=CLAIM,
+            label="sensitivity",
+            unit=UNIT,
+            threshold=THRESHOLD,
+            needs=f"a window of {WINDOW_H} h is needed",
+        )
 
     def tell(done: int) -> None:
         if told is not None:
@@ -260,20 +270,4 @@ def _says(
         f"{tight.ratio:.0f} x (it cannot). The moat is the last free MW, not any MW. "
         f"{prices.inside_count} of {prices.hours_count} sampled hours have every price within "
         f"its ends; the rent passes in {draws.holds_share:.0%} of the draws."
-    )
-
-
-def _too_short(scene: Scene) -> Result:
-    return Result(
-        id="T5",
-        claim=CLAIM,
-        label="sensitivity",
-        number=None,
-        unit=UNIT,
-        threshold=THRESHOLD,
-        verdict="NOT_APPLICABLE",
-        says=f"{scene.hours_count} h of prices are too few: a window of {WINDOW_H} h is needed.",
-        inputs_hash=hash_of({"scene": scene.digest()}),
-        figures={"hours_count": scene.hours_count},
-        findings=tuple(finding.to_dict() for finding in findings_of(scene)),
     )

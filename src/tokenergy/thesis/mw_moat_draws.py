@@ -16,9 +16,9 @@ import numpy as np
 
 from tokenergy.company.preset import Range
 from tokenergy.dispatch.solve import WindowModel
-from tokenergy.dispatch.window import Window, true_window
+from tokenergy.dispatch.window import Window
 from tokenergy.dispatch.world import FloatArray
-from tokenergy.thesis.draws import within
+from tokenergy.thesis.drawn_days import GPUS_COUNT, DrawnDays
 from tokenergy.thesis.three_company import SITES_COUNT, Terms
 from tokenergy.thesis.three_sites import (
     Scene,
@@ -28,10 +28,6 @@ from tokenergy.thesis.three_sites import (
 )
 from tokenergy.thesis.thresholds import MW_RENT_LEAST_RATIO
 
-DAY_H: Final = 24
-GPUS_COUNT: Final = 4_500
-"""Any number: demand is scaled to it."""
-DRAWN: Final = ("usd_per_mwh", "token_price_usd_per_mtok")
 OWN_RANGES: Final[Mapping[str, tuple[float, float]]] = MappingProxyType(
     {"cut_share": (0.1, 0.5), "room_share": (0.0, 0.3), "batch_share": (0.0, 0.5)}
 )
@@ -73,33 +69,20 @@ def drawn(
         InputError: if a zone's mean price is not above 0: it cannot be scaled to a level.
     """
     dice = np.random.default_rng([seed, 50])
-    day = dice.integers(0, scene.hours_count // DAY_H, size=count)
-    level = within(dice, ranges["usd_per_mwh"], count=count)
-    worth = within(dice, ranges["token_price_usd_per_mtok"], count=count)
+    days = DrawnDays.of(scene, terms, ranges, dice, count=count)
     cut, room, batch = (dice.uniform(*ends, size=count) for ends in OWN_RANGES.values())
-    hours = scene.hours_count - scene.hours_count % DAY_H
-    layout = scene.three(GPUS_COUNT)
-    world = scene.world(layout, terms, first=0, hours_count=hours, history_h=0)
-    model = WindowModel(world, true_window(world, begin=0, count=DAY_H), warm(world))
-    mean = scene.mean_usd_per_mwh()
-    # All money is in proportion: a token worth twice as much is power at half the price.
-    scale = level / mean.mean() * terms.token_usd_per_mtok / worth
-    ratio = np.empty(count)
+    price_usd_per_mwh = scene.mean_usd_per_mwh()[:, None] * days.price_ratio
+    model, ratio = days.model, np.empty(count)
     for at in range(count):
-        known = true_window(world, begin=int(day[at]) * DAY_H, count=DAY_H)
-        window = replace(
-            known,
-            buy_usd_per_mwh=known.buy_usd_per_mwh * scale[at],
-            sell_usd_per_mwh=known.sell_usd_per_mwh * scale[at],
-            arrivals_mtok=_arrivals_mtok(
-                scene, known, room_share=float(room[at]), batch_share=float(batch[at])
-            ),
-        )
-        free_mwh = model.solve(window, warm(world)).value("meter_import")
+        known = days.window(at)
+        shares = {"room_share": float(room[at]), "batch_share": float(batch[at])}
+        window = replace(known, arrivals_mtok=_arrivals_mtok(scene, known, **shares))
+        free_mwh = model.solve(window, warm(days.world)).value("meter_import")
         place = int(np.argmax(free_mwh.sum(axis=0)))
         limits = window.import_limit_mw.copy()
         limits[place] = (1.0 - cut[at]) * free_mwh[:, place].max()
-        ratio[at] = _rent_usd_per_mwh(model, window, limits, place) / (mean[place] * scale[at])
+        rent_usd_per_mwh = _rent_usd_per_mwh(model, window, limits, place)
+        ratio[at] = rent_usd_per_mwh / price_usd_per_mwh[place, at]
     scarce = cut / SITES_COUNT > room / (1.0 + room)
     holds = ratio >= MW_RENT_LEAST_RATIO
     return MoatDraws(

@@ -23,6 +23,7 @@ from tokenergy.energy.operating_point import language_operating_point
 from tokenergy.errors import InputError
 from tokenergy.synthetic.demand import demand_shape
 from tokenergy.thesis.inputs import HourlyPrices, ThesisInputs
+from tokenergy.thesis.result import Label, Result, hash_of
 from tokenergy.thesis.three_company import (
     ACCELERATOR,
     BATCH_TPOT_LIMIT_S,
@@ -273,6 +274,25 @@ def findings_of(scene: Scene) -> tuple[Finding, ...]:
             )
         )
     return tuple(found)
+
+
+def too_short(
+    scene: Scene, *, id: str, claim: str, label: Label, unit: str, threshold: str, needs: str
+) -> Result:
+    """Return the result of an experiment whose series are shorter than it needs."""
+    return Result(
+        id=id,
+        claim=claim,
+        label=label,
+        number=None,
+        unit=unit,
+        threshold=threshold,
+        verdict="NOT_APPLICABLE",
+        says=f"{scene.hours_count} h of prices are too few: {needs}.",
+        inputs_hash=hash_of({"scene": scene.digest()}),
+        figures={"hours_count": scene.hours_count},
+        findings=tuple(finding.to_dict() for finding in findings_of(scene)),
+    )
 
 
 def warm(world: World) -> State:

@@ -54,7 +54,7 @@ def _places(company: Company) -> Places:
     return Places(
         sites=frozenset(site.name for site in company.sites),
         fleets=frozenset(fleet.name for fleet in company.fleets),
-        site_of_contract={contract.id: contract.site for contract in company.contracts},
+        site_of_contract={owner.id: owner.site for owner in (*company.contracts, *company.tariffs)},
     )
 
 
