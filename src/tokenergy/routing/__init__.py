@@ -1,0 +1,1 @@
+"""One request: its actions, their scores, and the one that is chosen."""
