@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from tokenergy.api.observed.observation import Observation
     from tokenergy.api.observing import observe
     from tokenergy.api.opened import OpenCompany, check, init_text, load, schema
+    from tokenergy.api.operating import OperatingPoints, operating_points
     from tokenergy.api.pricing import Board, price
+    from tokenergy.api.replaying import RequestReplay, replay
     from tokenergy.api.reporting import report
     from tokenergy.api.settling import Settled, settle
     from tokenergy.api.simulating import Simulation, simulate
@@ -40,6 +42,8 @@ __all__ = [
     "Imported",
     "Observation",
     "OpenCompany",
+    "OperatingPoints",
+    "RequestReplay",
     "Settled",
     "Simulation",
     "TableMapping",
@@ -56,7 +60,9 @@ __all__ = [
     "init_text",
     "load",
     "observe",
+    "operating_points",
     "price",
+    "replay",
     "report",
     "schema",
     "settle",
@@ -97,9 +103,14 @@ _WHERE: Final = {
         "load",
         "schema",
     ),
+    "tokenergy.api.operating": ("OperatingPoints", "operating_points"),
     "tokenergy.api.pricing": (
         "Board",
         "price",
+    ),
+    "tokenergy.api.replaying": (
+        "RequestReplay",
+        "replay",
     ),
     "tokenergy.api.reporting": ("report",),
     "tokenergy.api.settling": ("Settled", "settle"),

@@ -82,6 +82,8 @@ class OpenCompany:
             for key, values in sorted(getattr(self.inputs, name).items()):
                 held.update(key.encode() + values.tobytes())
         held.update(repr(sorted(self.inputs.lengths.items())).encode())
+        if self.inputs.operating_rows is not None:
+            held.update(repr(self.inputs.operating_rows).encode())
         return held.hexdigest()[:8]
 
     @property
@@ -114,6 +116,7 @@ def load(
     days: float | None = None,
     seed: int | None = None,
     allow_unverified: bool = False,
+    operating_points: bool = True,
 ) -> OpenCompany:
     """Open a company file, read its series and check everything.
 
@@ -123,12 +126,19 @@ def load(
         days: another length of the horizon than the file's.
         seed: another seed of the synthetic series than the file's.
         allow_unverified: whether presets may be named that nobody has checked at their source.
+        operating_points: whether the table that the file names is read; False: as if it named
+            none, which is how the table is made in the first place.
 
     Raises:
         FindingsError: with every finding of severity error, all at once.
     """
     company, inputs, catalogue, warnings = company_file.load(
-        path, start=start, days=days, seed=seed, allow_unverified=allow_unverified
+        path,
+        start=start,
+        days=days,
+        seed=seed,
+        allow_unverified=allow_unverified,
+        edit=None if operating_points else _without_table,
     )
     opened = OpenCompany(
         path=Path(path),
@@ -142,6 +152,11 @@ def load(
     if unbounded:
         raise FindingsError(company_file.placed(unbounded, path))
     return opened
+
+
+def _without_table(tree: dict[str, Any]) -> dict[str, Any]:
+    """Return a company file's tree without its table of operating points."""
+    return {name: value for name, value in tree.items() if name != "operating_points"}
 
 
 def check(path: str | Path) -> Checked:

@@ -13,8 +13,10 @@ from tokenergy.cli.fetching import fetch
 from tokenergy.cli.given import default_ledger, moment, names, report_of, usage_of
 from tokenergy.cli.importing import import_
 from tokenergy.cli.observing import observe
+from tokenergy.cli.operating import operating_points
 from tokenergy.cli.settling import settle
-from tokenergy.cli.told import how_to_resume, leave_now, print_json, tell, write
+from tokenergy.cli.simulating import simulate
+from tokenergy.cli.told import leave_now, print_json, tell, write
 from tokenergy.errors import InputError, TokenergyError
 
 INTERRUPTED = 130
@@ -155,58 +157,7 @@ def dispatch(company: Company, at: At = None, hours: Hours = 48.0, as_json: Json
         show.plan(plan)
 
 
-@app.command()
-def simulate(
-    company: Company,
-    days: Days = None,
-    start: From = None,
-    policies: Policies = None,
-    split: Split = False,
-    seed: Annotated[
-        int | None, typer.Option("--seed", help="Another seed of the synthetic series.")
-    ] = None,
-    outage: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--outage",
-            help="Break something: site|feed|fleet:NAME@START+HOURSh[,left=SHARE][,notice=HOURSh].",
-        ),
-    ] = None,
-    whole_replicas: Annotated[
-        bool,
-        typer.Option("--whole-replicas", help="Also run each policy with whole replicas."),
-    ] = False,
-    ledger: Ledger = None,
-    resume: Annotated[
-        bool,
-        typer.Option("--resume", help="Go on with runs that were stopped, from the ledger."),
-    ] = False,
-    as_json: Json = False,
-) -> None:
-    """Show what would have happened under each policy; the scorecard."""
-    from tokenergy.api import load
-    from tokenergy.api import simulate as run
-    from tokenergy.cli import show
-    from tokenergy.cli.progress import progress
-    from tokenergy.company.outage import parse_outage
-
-    opened = load(company, start=moment(start), days=days, seed=seed)
-    if outage:
-        opened = opened.with_outages([parse_outage(text) for text in outage])
-    with progress(quiet=as_json) as told, how_to_resume():
-        result = run(
-            opened,
-            policies=names(policies),
-            split=split,
-            ledger=ledger or default_ledger(company),
-            resume=resume,
-            whole_replicas=whole_replicas,
-            on_progress=told,
-        )
-    if as_json:
-        print_json(result.to_dict())
-    else:
-        show.scorecard(result)
+app.command()(simulate)
 
 
 @app.command()
@@ -290,6 +241,7 @@ def demo(
         print_json(found)
 
 
+app.command("operating-points")(operating_points)
 app.command()(settle)
 app.command()(observe)
 app.command()(fetch)

@@ -3,6 +3,7 @@
 from pydantic import Field
 
 from tokenergy.company.battery import Battery
+from tokenergy.company.budget import Budget
 from tokenergy.company.carbon import CarbonPrice
 from tokenergy.company.contract import Contract
 from tokenergy.company.fleet import ExternalApi, Fleet, Model
@@ -51,6 +52,8 @@ class Company(Noun):
     models: tuple[Model, ...] = Field(min_length=1)
     tiers: tuple[Tier, ...] = Field(min_length=1)
     workloads: tuple[Workload, ...] = Field(min_length=1)
+    budgets: tuple[Budget, ...] = ()
+    """What requests may use in a window, in money or energy; none: value and cost alone decide."""
     restraint: tuple[Restraint, ...] = ()
     """Limits that `economics` holds against what the tiers do today."""
     growth: Growth | None = None
@@ -63,5 +66,8 @@ class Company(Noun):
     """The company's own price of carbon; null: carbon is counted and moves nothing."""
     outages: tuple[Outage, ...] = ()
     """What breaks in a simulation."""
+    operating_points: str | None = Field(default=None, min_length=1)
+    """Path of the table that `tokenergy operating-points --out` wrote, relative to the company
+    file: what one replica does within each tier's limits; null: computed from the catalogue."""
     history_days: Positive = 28.0
     """Days of series before the horizon that policies learn from; at least 7."""

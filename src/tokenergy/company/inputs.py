@@ -3,19 +3,28 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from tokenergy.company.operating_row import OperatingRow
 
 FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lengths:
-    """Mean tokens of one request of a workload."""
+    """Mean tokens of one request of a workload.
+
+    `digest` differs where the rows of a trace do that they are the means of; "" where only the
+    means are stated.
+    """
 
     input_tokens: float
     output_tokens: float
+    digest: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -38,6 +47,8 @@ class Inputs:
         sources: where each series comes from, by its path in the company file.
         series: every other series, by `<owner>.<field>`: the owner is a contract's id, a site's
             name, or `<tariff>.<item>`; numbers in the file are spread over time.
+        operating_rows: what one replica does for a workload, of the table that the company
+            names; None: it names none, and dispatch computes it from the catalogue.
     """
 
     start: datetime
@@ -51,3 +62,4 @@ class Inputs:
     synthetic: tuple[str, ...]
     sources: Mapping[str, str]
     series: Mapping[str, FloatArray] = field(default_factory=dict)
+    operating_rows: tuple["OperatingRow", ...] | None = None

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from tokenergy.company.battery import Battery
+from tokenergy.company.budget import Budget
 from tokenergy.company.carbon import CarbonPrice
 from tokenergy.company.company import Company
 from tokenergy.company.contract import Contract
@@ -20,7 +21,7 @@ from tokenergy.company.tier import Tier, Workload
 
 SECTIONS: Final = (
     "regions", "sites", "contracts", "tariffs", "batteries", "fleets", "external_apis", "models",
-    "tiers", "workloads",
+    "tiers", "workloads", "budgets",
 )  # fmt: skip
 """The lists of a company file, each of things with a name."""
 NAMELESS: Final = ("restraint", "presets", "outages")
@@ -42,6 +43,7 @@ class Parts:
         mix: steps of growth's model mix, each with its path: what could be read of them.
         observe: None if there is none, or if it could not be read.
         carbon_price: None if there is none, or if it could not be read.
+        operating_points: path of the table, None if none is named.
         unread: sections that could not be read at all: nothing is said about their names.
     """
 
@@ -60,6 +62,7 @@ class Parts:
     models: tuple[Model, ...] = ()
     tiers: tuple[Tier, ...] = ()
     workloads: tuple[Workload, ...] = ()
+    budgets: tuple[Budget, ...] = ()
     restraint: tuple[Restraint, ...] = ()
     presets: tuple[str, ...] = ()
     outages: tuple[Outage, ...] = ()
@@ -68,6 +71,7 @@ class Parts:
     mix: tuple[tuple[str, MixStep], ...] = ()
     observe: Observe | None = None
     carbon_price: CarbonPrice | None = None
+    operating_points: str | None = None
     positions: Mapping[str, tuple[int, ...]]
     broken: Mapping[str, Mapping[int, Mapping[str, str]]]
     unread: frozenset[str]
@@ -85,6 +89,7 @@ class Parts:
             network=company.network,
             observe=company.observe,
             carbon_price=company.carbon_price,
+            operating_points=company.operating_points,
             growth=growth,
             grows=growth is not None,
             mix=tuple((mix_path(at), step) for at, step in enumerate(growth.model_mix))

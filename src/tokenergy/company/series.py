@@ -71,7 +71,7 @@ SeriesSource = Annotated[
 
 
 class LengthsFile(Noun):
-    """A trace whose rows give the lengths of real requests; its means are used."""
+    """A trace of lengths: dispatch takes its means, `operating-points` draws from its rows."""
 
     file: str
     """Path of the file, relative to the company file."""

@@ -1,8 +1,11 @@
-"""What one replica of a model does on a fleet, for a workload: measured, else as predicted."""
+"""What one replica of a model does on a fleet: measured, else simulated, else as predicted."""
+
+from dataclasses import replace
 
 from tokenergy.company.catalogue import Catalogue
 from tokenergy.company.fleet import Fleet, Model
 from tokenergy.company.inputs import Lengths
+from tokenergy.company.operating_row import Misfit, OperatingRow
 from tokenergy.company.site import Site
 from tokenergy.company.tier import Tier
 from tokenergy.energy.measured_point import measured_operating_point
@@ -11,6 +14,8 @@ from tokenergy.energy.operating_point import (
     language_operating_point,
     media_operating_point,
 )
+from tokenergy.energy.row_point import row_operating_point
+from tokenergy.errors import SloUnreachable
 
 
 def operating_point(
@@ -21,8 +26,15 @@ def operating_point(
     fleet: Fleet,
     site: Site,
     lengths: Lengths | None,
+    row: OperatingRow | Misfit | None = None,
 ) -> OperatingPoint:
     """Return the operating point of one replica; `lengths` is None for a media model.
+
+    A replica that the company measured wins; then the row of the table of operating points;
+    else it is computed from the catalogue, and where a table is named the point says why.
+
+    Args:
+        row: the row for exactly this pair, or why none stands; None: no table is named.
 
     Raises:
         DoesNotFit: if the model is too large for the replica's GPUs.
@@ -41,7 +53,9 @@ def operating_point(
             bytes_per_weight=model.bytes_per_weight,
             host_w_per_gpu=site.host_w_per_gpu,
         )
-    return language_operating_point(
+    if isinstance(row, OperatingRow):
+        return _row_point(catalogue, row)
+    point = language_operating_point(
         catalogue,
         model=model.catalogue,
         accelerator=fleet.accelerator,
@@ -53,6 +67,17 @@ def operating_point(
         host_w_per_gpu=site.host_w_per_gpu,
         batch_limit_count=model.batch_limit,
     )
+    if row is None:
+        return point
+    return replace(point, warnings=(*point.warnings, f"{row}; computed from the catalogue instead"))
+
+
+def _row_point(catalogue: Catalogue, row: OperatingRow) -> OperatingPoint:
+    if not row.reachable:
+        terms = row.terms
+        why = "; ".join(row.notes) or f"one request alone misses its {row.bound} limit"
+        raise SloUnreachable(f"model {terms.model!r} on {terms.fleet!r}, simulated: {why}")
+    return row_operating_point(catalogue, row)
 
 
 def _media_point(catalogue: Catalogue, model: Model, fleet: Fleet, site: Site) -> OperatingPoint:

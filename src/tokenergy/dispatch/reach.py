@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from tokenergy.company.catalogue import Catalogue
 from tokenergy.company.company import Company
 from tokenergy.company.fleet import Fleet, Model
-from tokenergy.company.inputs import Inputs, Lengths
+from tokenergy.company.inputs import Inputs
 from tokenergy.company.network import distance_km, rtt_ms
 from tokenergy.company.tier import Tier, Workload
 from tokenergy.dispatch.points import operating_point
+from tokenergy.dispatch.row_findings import lengths_of, row_of
 from tokenergy.dispatch.world import (
     NOWHERE,
     Deployment,
@@ -84,12 +85,6 @@ def _tier(company: Company, workload: Workload) -> Tier:
     return next(tier for tier in company.tiers if tier.name == workload.tier)
 
 
-def _lengths(workload: Workload, inputs: Inputs) -> Lengths:
-    if workload.input_tokens is not None and workload.output_tokens is not None:
-        return Lengths(input_tokens=workload.input_tokens, output_tokens=workload.output_tokens)
-    return inputs.lengths[workload.name]
-
-
 def _offer(
     company: Company, inputs: Inputs, catalogue: Catalogue, at: int, model: Model, fleet_at: int
 ) -> _Offer | str:
@@ -98,6 +93,7 @@ def _offer(
     site = next(site for site in company.sites if site.name == fleet.site)
     region = next(region for region in company.regions if region.name == workload.origin)
     tier = _tier(company, workload)
+    lengths = None if model.shape is not None else lengths_of(workload, inputs)
     try:
         point = operating_point(
             catalogue,
@@ -105,7 +101,8 @@ def _offer(
             model=model,
             fleet=fleet,
             site=site,
-            lengths=None if model.shape is not None else _lengths(workload, inputs),
+            lengths=lengths,
+            row=row_of(company, inputs, catalogue, workload=workload, model=model, fleet=fleet),
         )
     except DoesNotFit as fault:
         if model.fleets is not None:
@@ -205,6 +202,9 @@ def _route(
         energy_low_share=point.low_share,
         energy_high_share=point.high_share,
         energy_notes=point.warnings,
+        batch_count=point.batch_count,
+        tpot_s=point.tpot_s,
+        ttft_s=point.unloaded_ttft_s,
     )
 
 
@@ -253,6 +253,8 @@ def _external_routes(
                     rtt_ms=0.0,
                     distance_km=0.0,
                     kappa_ratio=0.0,
+                    tpot_s=api.tpot_s,
+                    ttft_s=api.ttft_s,
                 )
             )
     return routes
@@ -323,7 +325,7 @@ def _tokens_per_request(
     """Return the output tokens of a request: text, or the latent tokens of its items."""
     item = _tokens_per_item(_by_name(company.models, workload.ladder[0]), catalogue)
     if item is None:
-        return _lengths(workload, inputs).output_tokens
+        return lengths_of(workload, inputs).output_tokens
     return item * workload.items_per_request
 
 

@@ -106,7 +106,9 @@ class Route:
 
     Energy is at the racks, before PUE. `kappa_ratio` is joules of an input token over joules of
     an output token. The band says between which multiples of the modelled energy measurements
-    lie, 5th to 95th percentile; the notes say what was extrapolated.
+    lie, 5th to 95th percentile; the notes say what was extrapolated. At its operating point a
+    replica serves `batch_count` requests at once, a token of each every `tpot_s`; one request
+    alone waits `ttft_s` for its first.
     """
 
     workload: int
@@ -123,6 +125,9 @@ class Route:
     energy_low_share: float = 1.0
     energy_high_share: float = 1.0
     energy_notes: tuple[str, ...] = ()
+    batch_count: float = float("inf")
+    tpot_s: float = 0.0
+    ttft_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

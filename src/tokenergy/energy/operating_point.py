@@ -21,8 +21,9 @@ from tokenergy.energy.predict import (
 from tokenergy.errors import DoesNotFit, InputError, SloUnreachable
 from tokenergy.units import J_PER_MWH, MS_PER_S, S_PER_H, TOKENS_PER_MTOK, W_PER_MW
 
-Bound = Literal["tpot", "kv", "batch", "media"]
-"""What keeps the batch from growing: latency, cache, the engine's own limit, or nothing."""
+Bound = Literal["ttft", "tpot", "kv", "batch", "media"]
+"""What keeps the load from growing: latency, cache, the engine's own limit, or nothing. `ttft`
+only where requests were simulated."""
 
 BASE_SHARE: Final = 0.75
 """Of the power at the operating point, there at any load: the median of 103 configurations of the

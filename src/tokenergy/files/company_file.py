@@ -15,6 +15,7 @@ from tokenergy.company.company import Company
 from tokenergy.company.finding import Finding, errors_of
 from tokenergy.company.inputs import Inputs
 from tokenergy.company.parts import Parts
+from tokenergy.dispatch.row_findings import row_findings
 from tokenergy.errors import FindingsError
 from tokenergy.files.catalogue import load_catalogue
 from tokenergy.files.faults import faults
@@ -95,6 +96,7 @@ def check_file(
         findings = (*findings, *more)
         if company is not None and inputs is not None and not errors_of(findings):
             findings = (*findings, *hedge_findings(company, inputs, known))
+            findings = (*findings, *row_findings(company, inputs, known))
     located = _located(findings, text, where)
     usable = not errors_of(located)
     return Checked(

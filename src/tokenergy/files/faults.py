@@ -43,6 +43,14 @@ EXACTLY_ONE: Final = {
             "State owned {usd_per_gpu} or lease {kind, ...}",
         ),
     ),
+    "budgets": (
+        (
+            "BUDGET",
+            "AMOUNT",
+            ("usd", "mwh", "j"),
+            "State usd (company money per window), or mwh or j (energy per window)",
+        ),
+    ),
     "growth": (
         (
             "GROWTH",

@@ -48,6 +48,7 @@ def salvage(raw: Mapping[str, Any]) -> Parts:
         mix=_mix(raw.get("growth")),
         observe=_read(TypeAdapter(Observe), raw.get("observe")),
         carbon_price=_read(TypeAdapter(CarbonPrice), raw.get("carbon_price")),
+        operating_points=_field("operating_points", raw),
         network=network or Network(),
         positions=positions,
         broken=broken,

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 from tokenergy.company.company import Company
 from tokenergy.company.finding import Finding, errors_of
 from tokenergy.company.inputs import Inputs, Lengths
+from tokenergy.company.operating_row import DIGEST_LENGTH, OperatingRow
 from tokenergy.company.parts import Parts
 from tokenergy.company.refusal import refuse
 from tokenergy.company.series import FileSeries, LengthsFile, SyntheticSeries
@@ -18,6 +20,7 @@ from tokenergy.company.tier import Workload
 from tokenergy.errors import FindingsError
 from tokenergy.files.feed import Feed
 from tokenergy.files.grid import FloatArray, Grid, grid_of
+from tokenergy.files.operating_table import read_operating_rows
 from tokenergy.files.plausible import check_values, clipped
 from tokenergy.files.series_file import read_file_series
 from tokenergy.files.tables import Tables, numbers_of
@@ -42,6 +45,7 @@ class _Reading:
     findings: list[Finding] = field(default_factory=list)
     synthetic: list[str] = field(default_factory=list)
     sources: dict[str, str] = field(default_factory=dict)
+    operating_rows: tuple[OperatingRow, ...] | None = None
 
 
 def read_inputs(
@@ -74,6 +78,10 @@ def read_inputs(
         _read(want, reading)
     for path, workload in parts.placed("workloads"):
         _read_workload(path, workload, reading)
+    if parts.operating_points is not None:
+        reading.operating_rows, found = read_operating_rows(folder, parts.operating_points)
+        reading.findings.extend(found)
+        reading.sources["operating_points"] = parts.operating_points
     if on_progress:
         on_progress("", len(wanted), len(wanted))
     findings = tuple(reading.findings)
@@ -242,8 +250,13 @@ def _rates(path: str, workload: Workload, reading: _Reading) -> FloatArray | Non
     return shape * mean_requests_per_s
 
 
-def _trace_lengths(path: str, source: LengthsFile, tables: Tables) -> Lengths:
-    means = []
+def trace_columns(path: str, source: LengthsFile, tables: Tables) -> tuple[FloatArray, FloatArray]:
+    """Return input and output tokens of every row of a trace of lengths, [n] each.
+
+    Raises:
+        FindingsError: if there is no such file or column, or a cell is no count of tokens.
+    """
+    columns = []
     for option in ("input_column", "output_column"):
         name = getattr(source, option)
         values, bad = numbers_of(tables.column(source.file, name, path=path, option=option))
@@ -255,8 +268,17 @@ def _trace_lengths(path: str, source: LengthsFile, tables: Tables) -> Lengths:
                 reason=f"column {name!r} of {source.file} has cells that are no count of tokens",
                 remedy="Remove those rows from the trace",
             )
-        means.append(float(values.mean()))
-    return Lengths(input_tokens=means[0], output_tokens=means[1])
+        columns.append(values)
+    return columns[0], columns[1]
+
+
+def _trace_lengths(path: str, source: LengthsFile, tables: Tables) -> Lengths:
+    inputs, outputs = trace_columns(path, source, tables)
+    return Lengths(
+        input_tokens=float(inputs.mean()),
+        output_tokens=float(outputs.mean()),
+        digest=sha256(inputs.tobytes() + outputs.tobytes()).hexdigest()[:DIGEST_LENGTH],
+    )
 
 
 def _inputs(company: Company, reading: _Reading) -> Inputs:
@@ -273,4 +295,5 @@ def _inputs(company: Company, reading: _Reading) -> Inputs:
         synthetic=tuple(reading.synthetic),
         sources=reading.sources,
         series=reading.laid.get(SERIES, {}),
+        operating_rows=reading.operating_rows,
     )

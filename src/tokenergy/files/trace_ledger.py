@@ -13,6 +13,7 @@ from tokenergy.company.ledger import LedgerEntry
 from tokenergy.company.trace_findings import naive_start
 from tokenergy.errors import FindingsError
 from tokenergy.files.trace_read import TraceColumns, TraceRead, TraceTerms, finished
+from tokenergy.simulate.request_entries import stands_for
 from tokenergy.units import TOKENS_PER_MTOK
 
 FloatArray = NDArray[np.float64]
@@ -39,7 +40,8 @@ def read_ledger_trace(entries: Iterable[LedgerEntry], file: str, terms: TraceTer
     """Return the requests of a ledger, sorted by arrival.
 
     A request's rows of components `serve`, `input` and `cached_input` count its tokens. Rows of
-    intervals are sums, and rows of `observe` are of a tenant's usage: neither are requests.
+    intervals are sums, and rows of `observe` are of a tenant's usage: neither are requests. A row
+    of a sample stands for many, and is taken for the one that was drawn.
 
     Raises:
         FindingsError: if it holds no requests, or they lack what a trace needs.
@@ -63,7 +65,8 @@ def read_ledger_trace(entries: Iterable[LedgerEntry], file: str, terms: TraceTer
                 ),
             )
             told.start = min(told.start, entry.start)
-            tokens = told.tokens.get(entry.component, 0.0) + entry.quantity * TOKENS_PER_MTOK
+            own = entry.quantity / stands_for(entry.part) * TOKENS_PER_MTOK
+            tokens = told.tokens.get(entry.component, 0.0) + own
             told.tokens[entry.component] = tokens
     found = list(_findings(seen, others, file))
     if terms.start is not None and terms.start.tzinfo is None:

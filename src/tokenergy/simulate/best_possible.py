@@ -68,9 +68,13 @@ class Foresight:
         """Return between what limits the best possible lies, proved by duality."""
         return clairvoyant_bound(self._world, solved=self.pieces)
 
+    def piece_at(self, at: int) -> Piece:
+        """Return the window that acts in interval `at`."""
+        return self.pieces[bisect_right(self._begins, at) - 1]
+
     def decide(self, at: int, state: State) -> Action:
         """Return what its window does in interval `at`, and its prices."""
-        piece = self.pieces[bisect_right(self._begins, at) - 1]
+        piece = self.piece_at(at)
         optimum, inside = piece.optimum, at - piece.begin
         return replace(
             optimum.action(inside, self.name),

@@ -75,9 +75,16 @@ class Mechanics:
     optimum passes here is a test of both.
     """
 
-    def __init__(self, world: World) -> None:
-        """Lay out names, owners and coefficients."""
-        self._world = world
+    def __init__(self, world: World, *, lenient: bool = False) -> None:
+        """Lay out names, owners and coefficients.
+
+        Args:
+            world: the company as arrays.
+            lenient: note what an action may not do in `broken` and do it all the same: requests
+                are decided one by one, and may want more of a place than it can give.
+        """
+        self._world, self._lenient = world, lenient
+        self.broken: list[tuple[int, str]] = []
         deployments, routes, fleets = world.deployments, world.routes, world.fleets
         self._load_of = np.array([r.workload for r in routes], dtype=np.int64)
         self._deployment_of = np.array([r.deployment for r in routes], dtype=np.int64)
@@ -146,7 +153,9 @@ class Mechanics:
         bought = net - self._grid_block_mw[:, at] * self._world.step_h
         bought -= self._at_sites(take * ~self._take_behind, self._take_site)
         self._meters(at, net, faults)
-        if faults.found:
+        if faults.found and self._lenient:
+            self.broken += [(at, fault) for fault in faults.found]
+        elif faults.found:
             moment = self._world.moment(at).strftime("%Y-%m-%dT%H:%MZ")
             raise LimitBroken(f"{action.source} at {moment}: " + "; ".join(faults.found))
         return Step(

@@ -75,7 +75,7 @@ def replay(
             on_progress(len(passed) + len(today), world.count)
     name = policy.name if whole is None else policy.name + WHOLE
     return replace(
-        _laid_out(name, initial, [p.step for p in passed], tuple(p.source for p in passed)),
+        laid_out(name, initial, [p.step for p in passed], tuple(p.source for p in passed)),
         asked_usd_per_mtok=_known_throughout([p.asked_usd_per_mtok for p in passed]),
         mw_rent_usd_per_mwh=_known_throughout([p.mw_rent_usd_per_mwh for p in passed]),
     )
@@ -110,7 +110,9 @@ def _copied(state: State) -> State:
     )
 
 
-def _laid_out(policy: str, initial: State, steps: list[Step], sources: tuple[str, ...]) -> Run:
+def laid_out(policy: str, initial: State, steps: list[Step], sources: tuple[str, ...]) -> Run:
+    """Return the run that steps make, one after another, from `initial` on."""
+
     def rows(name: str) -> FloatArray:
         stacked = np.stack([getattr(step, name) for step in steps], axis=1)
         return np.ascontiguousarray(stacked)  # sums run in one order, wherever steps are from

@@ -73,7 +73,8 @@ class Conversations:
 
     def turns_share(self) -> FloatArray:
         """Return the probability of 1, 2, ... turns, [most_turns_count]."""
-        share = self.last_share * (1.0 - self.last_share) ** np.arange(self.most_turns_count)
+        before = np.arange(self.most_turns_count, dtype=np.float64)
+        share = np.asarray(self.last_share * (1.0 - self.last_share) ** before, dtype=np.float64)
         share[-1] = 1.0 - share[:-1].sum()
         return share
 

@@ -2,6 +2,7 @@
 
 from tokenergy.company.catalogue import Catalogue
 from tokenergy.company.check.audience import check_audience
+from tokenergy.company.check.budgets import check_budgets
 from tokenergy.company.check.contracts import check_contracts
 from tokenergy.company.check.limits import check_limits
 from tokenergy.company.check.models import check_models
@@ -52,5 +53,6 @@ def check_company(
         *check_reach(parts),
         *check_audience(parts, catalogue, allow_unverified=allow_unverified),
         *check_limits(parts, catalogue),
+        *check_budgets(parts),
         *check_watched(parts),
     )

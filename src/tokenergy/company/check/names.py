@@ -9,7 +9,7 @@ from tokenergy.company.parts import NAMELESS, SECTIONS, Parts, name_word
 NOUN = {
     "regions": "region", "sites": "site", "contracts": "contract", "tariffs": "tariff",
     "batteries": "battery", "fleets": "fleet", "external_apis": "external API",
-    "models": "model", "tiers": "tier", "workloads": "workload",
+    "models": "model", "tiers": "tier", "workloads": "workload", "budgets": "budget",
 }  # fmt: skip
 
 REFERENCES = {"site": "sites", "tier": "tiers", "origin": "regions", "model": "models"}
@@ -101,6 +101,9 @@ def _references(parts: Parts) -> Iterator[tuple[str, str, str]]:
         yield f"{path}.workload", "workloads", step.workload
         for position, name in enumerate(step.ladder):
             yield f"{path}.ladder[{position}]", "models", name
+    for path, budget in parts.placed("budgets"):
+        if budget.tier is not None:
+            yield f"{path}.tier", "tiers", budget.tier
     for path, outage in parts.placed("outages"):
         yield f"{path}.name", BROKEN[outage.what], outage.name
     yield from _watched(parts)
