@@ -146,27 +146,44 @@ def _contracts(world: World) -> list[dict[str, Any]]:
 
 
 def peer_python() -> Path:
-    """Return the peer's interpreter; make its environment if it is not there."""
-    python, ready = PEER / "bin" / "python", PEER / ".ready"
-    wanted = "\n".join(PEER_RELEASES)
+    """Return PyPSA's interpreter; make its environment if it is not there."""
+    return installed(PEER, PEER_RELEASES)
+
+
+def installed(folder: Path, *batches: tuple[str, ...]) -> Path:
+    """Return the interpreter of a peer's environment; make it if it is not there.
+
+    Each of `batches` is what one install asks for: releases, and options of pip.
+    """
+    python, ready = folder / "bin" / "python", folder / ".ready"
+    wanted = "\n".join(word for batch in batches for word in batch)
     if ready.exists() and ready.read_text(encoding="utf-8") == wanted:
         return python
-    print(f"installing {', '.join(PEER_RELEASES)} into {PEER.relative_to(ROOT)}", flush=True)
+    named = [word for batch in batches for word in batch if not word.startswith("-")]
+    print(f"installing {', '.join(named)} into {folder.relative_to(ROOT)}", flush=True)
     if shutil.which("uv"):
         subprocess.run(
-            ["uv", "venv", "--quiet", "--clear", "--python", sys.executable, str(PEER)], check=True
+            ["uv", "venv", "--quiet", "--clear", "--python", sys.executable, str(folder)],
+            check=True,
         )
         install = ["uv", "pip", "install", "--quiet", "--python", str(python)]
     else:
-        subprocess.run([sys.executable, "-m", "venv", "--clear", str(PEER)], check=True)
+        subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True)
         install = [str(python), "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
-    subprocess.run([*install, *PEER_RELEASES], check=True)
+    for batch in batches:
+        subprocess.run([*install, *batch], check=True)
     ready.write_text(wanted, encoding="utf-8")
     return python
 
 
-def ask_peer(script: str, told: Any, *arguments: str) -> Any:
+def ask_peer(script: str, told: Any, *arguments: str, python: Path | None = None) -> Any:
     """Run one of the peer's scripts on a case file; return what it wrote.
+
+    Args:
+        script: a file of this folder.
+        told: the case, as JSON takes it.
+        *arguments: further words for the script.
+        python: the interpreter; None: PyPSA's.
 
     Raises:
         SystemExit: with the end of its errors, if it failed.
@@ -175,7 +192,7 @@ def ask_peer(script: str, told: Any, *arguments: str) -> Any:
         asked, answered = Path(folder) / "asked.json", Path(folder) / "answered.json"
         asked.write_text(json.dumps(told), encoding="utf-8")
         file = ROOT / "benchmarks" / script
-        command = [str(peer_python()), str(file), str(asked), str(answered), *arguments]
+        command = [str(python or peer_python()), str(file), str(asked), str(answered), *arguments]
         answer = subprocess.run(command, capture_output=True, text=True, check=False)
         if answer.returncode:
             raise SystemExit(f"the peer failed:\n{answer.stderr[-3000:]}")
