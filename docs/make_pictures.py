@@ -13,9 +13,11 @@ import tokenergy as te
 from tokenergy.economics.supply_curve import supply_curve
 from tokenergy.page import pay_rows
 from tokenergy.page.charts import chart_svg, price_parts_chart, supply_chart
+from tokenergy.page.restraint_charts import restraint_chart
 from tokenergy.page.rows import cheapest_rows, supply_rows
 from tokenergy.page.stated import Stated, span
 from tokenergy.page.user_charts import profit_chart
+from tokenergy.thesis.restraint_world import restraint_of_world
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "docs" / "pictures"
@@ -23,6 +25,8 @@ COMPANY = ROOT / "examples" / "meridian.yaml"
 FREE_TIER = ROOT / "examples" / "sora_like.yaml"
 WORKLOADS = ("chat-america", "films")
 ROUNDING_USD_PER_MTOK = 1e-9
+VALUE_TOP_TENTH_SHARE = 0.5
+"""Part of the free tier's value in a tenth of its requests: an assumption, as in the thesis."""
 
 
 def write_pictures(folder: Path) -> list[Path]:
@@ -36,6 +40,7 @@ def write_pictures(folder: Path) -> list[Path]:
         "price-in-parts": price_parts_chart(shown, stated=stated),
         "supply-curve": _supply(company, stated.over(shown[:1])),
         "profit-against-users": _profit(te.load(FREE_TIER)),
+        "restraint-by-request": _restraint(te.load(COMPANY, days=1)),
     }
     return [chart_svg(chart, folder / f"{name}.svg") for name, chart in charts.items()]
 
@@ -83,6 +88,15 @@ def _profit(company: te.OpenCompany) -> Any:
         ),
         capacity=scale["capacity"],
     )
+
+
+def _restraint(company: te.OpenCompany) -> Any:
+    """Return what each way of restraint keeps of the free tier, request by request."""
+    found = restraint_of_world(
+        company.world, "free", value_top_tenth_share=VALUE_TOP_TENTH_SHARE, seeds_count=3,
+        requests_count=20_000,
+    )  # fmt: skip
+    return restraint_chart(found.to_dict(), stated=_stated(company))
 
 
 def main() -> None:

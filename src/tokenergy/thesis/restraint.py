@@ -1,9 +1,11 @@
 """T8, restraint: refuse what is worth less than it costs, at the hour in which it costs it.
 
-Economics sheet, section 9, at the level of intervals. A free film tier, worth the conversions
-that it brings, most of them from few requests. Three policies on one program: serve everything;
+Economics sheet, section 9. A free film tier, worth the conversions that it brings, most of them
+from few requests. Three policies on one program, at the level of intervals: serve everything;
 serve what is worth its cost; and drop as many tokens in every hour at random. Tokens are equal
-between the last two, or restraint would win by making less.
+between the last two, or restraint would win by making less. Then clip by clip, as requests come:
+pacing at the prices of that program and under a budget of as many tokens, against six other ways
+to give away what it used. The claim has to hold at both levels, by the same thresholds.
 """
 
 from collections.abc import Mapping
@@ -18,6 +20,12 @@ from tokenergy.thesis.draws import between, drawn, unverified
 from tokenergy.thesis.film_company import OWNED_RATIO, Film
 from tokenergy.thesis.inputs import ThesisInputs
 from tokenergy.thesis.restraint_curve import Compared, Curve, compared, curve_of
+from tokenergy.thesis.restraint_requests import (
+    WORDS,
+    RequestTier,
+    RestraintRequests,
+    restraint_requests,
+)
 from tokenergy.thesis.restraint_trial import (
     CLASSES_COUNT,
     RANDOM_SEEDS_COUNT,
@@ -41,6 +49,10 @@ BASE: Final = (
     "value_top_tenth_share", "lease_usd_per_gpu_hour", "usd_per_gpu", "gpu_life_y",
     "ops_share_per_year", "wacc_share", "facility_usd_per_kw", "facility_life_y", "kw_per_gpu",
 )  # fmt: skip
+LEAST_SERVED_SHARE: Final = 1e-6
+REQUESTS_COUNT: Final = 20_000
+SEEDS_COUNT: Final = 3
+"""Clips that are drawn one by one, and how often; each stands for a hundred or so."""
 KNOWN_STEPS_COUNT: Final = 20
 """Steps from nothing known of a request's value to everything."""
 
@@ -51,7 +63,8 @@ def run(inputs: ThesisInputs, told: Told | None = None) -> Result:
     curve = curve_of(trial.film)
     draws = _draws(inputs, trial.film, curve)
     known = _least_known_share(trial, curve)
-    holds = _holds(trial)
+    requests = _requests(trial, curve, inputs.seed)
+    holds = _holds(trial) and (requests is None or _holds(requests))
     return Result(
         id="T8",
         claim="restraint: a token that is worth less than it costs is better not made",
@@ -64,22 +77,67 @@ def run(inputs: ThesisInputs, told: Told | None = None) -> Result:
             "as many tokens of every hour at random"
         ),
         verdict=verdict_of(holds),
-        says=_says(trial, draws, known),
+        says=_says(trial, draws, known) + _says_requests(requests),
         holds_share=draws["holds_share"],
         draws_count=DRAWS_COUNT,
         inputs_hash=_hash(inputs, trial.film),
         figures=_figures(trial, curve)
         | {"least_known_share": known, "draws": draws}
+        | {"requests": None if requests is None else requests.to_dict()}
         | {"prices": inputs.prices.source, "zones": list(trial.film.zones)},
         findings=unverified(inputs.ranges, sorted({*BASE, *DRAWN})) + _synthetic(inputs),
     )
 
 
-def _holds(found: Trial | Compared) -> bool:
+def _holds(found: Trial | Compared | RestraintRequests) -> bool:
     return (
         found.margin_up_share >= RESTRAINT_MARGIN_LEAST_SHARE
         and found.value_kept_share >= RESTRAINT_VALUE_LEAST_SHARE
         and found.beats_random
+    )
+
+
+def _requests(trial: Trial, curve: Curve, seed: int) -> RestraintRequests | None:
+    """Return the same company clip by clip; None where no clip is worth making.
+
+    The board's price of an hour is what one clip more costs in the program of the threshold; the
+    budget is what that program makes; what served clips cost is the closed form's.
+    """
+    film = trial.film
+    budget_share = trial.threshold_policy.served_mtok / trial.unlimited_policy.served_mtok
+    if budget_share < LEAST_SERVED_SHARE:
+        return None
+    tier = RequestTier(
+        name="free",
+        arrivals_mtok=curve.arrivals_mtok,
+        price_usd_per_mtok=trial.threshold.asked_usd_per_mtok,
+        step_h=film.world.step_h,
+        value_usd_per_mtok=trial.usd_per_clip / film.clip_mtok,
+        value_top_tenth_share=trial.value_top_tenth_share,
+        size_sigma_ratio=0.0,
+        budget_share=budget_share,
+        seed=seed,
+    )
+    return restraint_requests(
+        tier, curve.cost_usd, seeds_count=SEEDS_COUNT, requests_count=REQUESTS_COUNT
+    )
+
+
+def _says_requests(found: RestraintRequests | None) -> str:
+    """Say what pacing keeps clip by clip, and what the others do with as many tokens."""
+    if found is None:
+        return " Clip by clip there is nothing to compare: none is worth making."
+    others = ", ".join(
+        f"{WORDS[policy.policy]} {policy.value_kept_share:.1%}"
+        for policy in found.policies
+        if policy.policy not in ("unlimited", "paced")
+    )
+    verdict = "holds as well" if _holds(found) else "does not hold"
+    return (
+        f" Clip by clip it {verdict}: paced at the program's prices, "
+        f"{found.policy('paced').tokens_share:.0%} of the clips keep "
+        f"{found.value_kept_share:.1%} of the value and move margin by "
+        f"{found.margin_up_share:+.1%}; with as many clips, others keep: {others}."
     )
 
 
