@@ -155,9 +155,7 @@ def made_board(
             load,
             index=index,
             splits=sum(bool(rung.planned) and rung.cap_tokens is None for rung in load.rungs) > 1,
-            places_tokens=tuple(
-                rate * (interval_s / S_PER_H) * TOKENS_PER_MTOK for rate in load.release_mtok_per_h
-            ),
+            places_tokens=_places_tokens(load, interval_s),
             rungs=tuple(
                 _placed(rung, at, index=step, ttft_limit_s=load.ttft_limit_s)
                 for step, rung in enumerate(load.rungs)
@@ -179,6 +177,15 @@ def made_board(
         by_name=MappingProxyType({load.name: load for load in loads}),
     )
     return replace(board, board_id=board_digest(board))
+
+
+def _places_tokens(load: BoardWorkload, interval_s: float) -> tuple[float, ...]:
+    """Return the planned release in tokens of each interval; beyond the plan there is none."""
+    if not load.release_mtok_per_h:
+        return ()
+    longest = max((len(rung.ahead_usd_per_mtok) for rung in load.rungs), default=0)
+    places = [rate * (interval_s / S_PER_H) * TOKENS_PER_MTOK for rate in load.release_mtok_per_h]
+    return (*places, *(0.0 for _ in range(longest - len(places))))
 
 
 def board_digest(board: Board) -> str:

@@ -282,7 +282,11 @@ def later_key(ask: Ask, index: int, board: Board, state: State) -> Key | None:
     spend = ask.spend_ratio * work * USD_PER_TOKEN
     wait_usd_per_h = load.wait_usd_per_h
     least = rung.least_upto[latest]
-    if not wait_usd_per_h and has_room(ask, size, board, state, least):
+    places, held = load.places_tokens, state.counts.held_tokens
+    if not wait_usd_per_h and (
+        (not held and (not places or size[0] <= places[least]))  # the same as it asks, at a glance
+        or has_room(ask, size, board, state, least)
+    ):
         return worth - spend * ahead[least], quality, -least, -index, NOWHERE
     if not wait_usd_per_h:
         first = _earliest(ask, rung, size, board, state, latest)

@@ -6,6 +6,7 @@ from typing import Final
 
 from tokenergy.errors import UnexpectedError, UnknownName
 from tokenergy.thesis import (
+    dual_price,
     duel,
     flexibility,
     free_power,
@@ -34,7 +35,7 @@ EXPERIMENTS: Final[Mapping[str, Experiment]] = MappingProxyType(
         "T8": restraint.run,
         "T9": flexibility.run,
         "T10": heavy_tail.run,
-        "T11": not_yet.dual_price,
+        "T11": dual_price.run,
         "T12": not_yet.meter,
         "T13": duel.run,
         "T14": free_power.run,

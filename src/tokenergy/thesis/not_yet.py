@@ -18,18 +18,6 @@ def own_energy(inputs: ThesisInputs, told: Told | None = None) -> Result:
     )
 
 
-def dual_price(inputs: ThesisInputs, told: Told | None = None) -> Result:
-    """T11: routing by shares and admission by dual, against a full re-solve."""
-    del inputs, told
-    return _not_yet(
-        id="T11",
-        claim="the program's duals are the price to route and admit by",
-        label="sensitivity",
-        threshold="cost gap to a full re-solve <= 1 %, refreshed hourly",
-        needs="a request simulator, in which one decision answers each request",
-    )
-
-
 def meter(inputs: ThesisInputs, told: Told | None = None) -> Result:
     """T12: the joules of requests sum to the counter of their device."""
     del inputs, told

@@ -65,6 +65,11 @@ TAIL_TOP_TENTH_SHARE: Final = 0.80
 """Part of the tokens that the heaviest tenth asks for, where no ledger tells better."""
 UNPROFITABLE_AFTER_MOST_SHARE: Final = 0.0
 
+# T11: duals are the price
+DUAL_GAP_MOST_SHARE: Final = 0.01
+"""Cost and lost value of routing by shares and admitting by duals, refreshed each hour, over a full
+re-solve that knows the hour's arrivals: the gap may be at most this."""
+
 # T13: the duel
 DUEL_GAP_LEAST_USD: Final = 0.0
 """The margin gap lies above this in every month before the rival's megawatts arrive."""
