@@ -27,7 +27,8 @@ from small_llm import missing_llm  # noqa: E402
 SHARED = ROOT.parent / "shared"
 PAGES = (
     "README.md", "docs/getting-started.md", "docs/concepts.md", "docs/recipes.md",
-    "docs/requests.md", "docs/economics.md", "docs/thesis.md", "docs/observe.md", "docs/feeds.md", "docs/exports.md",
+    "docs/requests.md", "docs/economics.md", "docs/thesis.md", "docs/observe.md", "docs/feeds.md",
+    "docs/exports.md",
 )  # fmt: skip
 TARGETS = {"make demo": "tokenergy demo examples/meridian.yaml"}
 

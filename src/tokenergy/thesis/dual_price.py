@@ -193,9 +193,9 @@ def _says(compared: Compared) -> str:
         f"Deciding request by request, by shares and duals of a forecast refreshed each hour, "
         f"costs {compared.gap_share(1):.2%} more than a full re-solve that knows each hour's "
         f"arrivals ({min(gaps):.2%} to {max(gaps):.2%} by span), value lost counted; it serves "
-        f"{served / other - 1.0:+.2%} of the tokens. Prices that age, in one span of {gaps[0]:.2%}: "
-        f"{aged}. An hour's arrivals "
-        f"are off their forecast by {SURPRISE_SHARE:.0%}; {rough}. Replicas and queues are not "
+        f"{served / other - 1.0:+.2%} of the tokens. Prices that age, in the "
+        f"span of {gaps[0]:.2%}: {aged}. An hour's arrivals are off "
+        f"their forecast by {SURPRISE_SHARE:.0%}; {rough}. Replicas and queues are not "
         "simulated here."
     )
 
