@@ -163,7 +163,8 @@ def test_meridian_over_its_fortnight(tmp_path: Path) -> None:
 def test_the_demo_of_meridian_fits_on_a_screen(tmp_path: Path) -> None:
     """Under 40 lines of 80 columns, none of them broken within a word; and the report opens."""
     (tmp_path / "examples").mkdir()
-    (tmp_path / "examples" / "meridian.yaml").write_bytes(MERIDIAN.read_bytes())
+    for name in ("meridian.yaml", "meridian-points.csv"):
+        (tmp_path / "examples" / name).write_bytes((MERIDIAN.parent / name).read_bytes())
     done = tokenergy("demo", cwd=tmp_path, columns=80, limit_s=600)
     assert done.status == 0, done.err
     lines = done.out.splitlines()
