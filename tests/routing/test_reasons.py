@@ -106,6 +106,15 @@ def downgrade_pays() -> Decision:
     return decision
 
 
+def test_the_same_model_elsewhere_at_less_quality_is_no_cap() -> None:
+    """An API of 0.9 of the quality at a quarter of the price: 0.0045 - 0.0005 over 0.003."""
+    elsewhere = rung([candidate("m@api", 0.5)], quality_share=0.9)
+    made = board(workload([rung([A]), elsewhere]))
+    decision = decide(request(), made, fresh(made))
+    assert (decision.deployment, decision.reason) == ("m@api", "downgrade_pays")
+    assert decision.score_usd == pytest.approx(0.004)
+
+
 def cap_pays() -> Decision:
     """Capped at 400 of 1,000 tokens with 0.9 of the worth: 0.0045 - 0.0008 = 0.0037."""
     capped = rung([A], quality_share=0.9, cap_tokens=400)

@@ -49,10 +49,12 @@ def why_now(ask: Ask, rungs: Sequence[int], offers: Offers, place: Placed) -> Re
     if option.rung != top:
         if all(-each[3] != top for each in offers.now):
             return REMOVED.get(offers.top_removed, "no_capable_deployment")
-        same = ask.load.rungs[option.rung].model == ask.load.rungs[top].model
+        rung = ask.load.rungs[option.rung]
+        same = rung.model == ask.load.rungs[top].model
         if len(place.tied) > 1 and not same:
             return "tie_by_share"
-        return "cap_pays" if same else "downgrade_pays"
+        # the same model, uncapped and of less quality, is somebody else's: an external API
+        return "cap_pays" if same and rung.cap_tokens is not None else "downgrade_pays"
     if place.by_affinity:
         return "affinity"
     if offers.top_removed:
