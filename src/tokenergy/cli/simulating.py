@@ -57,7 +57,7 @@ Requests = Annotated[
         "--requests",
         metavar="FILE|generated",
         help="Decide requests one by one and play them on replicas: those of a file (Azure, "
-        "Mooncake, BurstGPT, usage CSV, a ledger), or generated.",
+        "Mooncake, usage CSV, a ledger), or generated.",
     ),
 ]
 Hours = Annotated[
