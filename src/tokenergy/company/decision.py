@@ -110,11 +110,6 @@ class Decision(NamedTuple):
     tied_share: tuple[float, ...]
 
     @property
-    def served_now(self) -> bool:
-        """Whether it goes to a deployment now."""
-        return self.candidate is not None
-
-    @property
     def deployment(self) -> str:
         """Name of the deployment; "" where it is deferred or refused."""
         return "" if self.candidate is None else self.candidate.deployment

@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 
 from tokenergy.routing.pacing import PacingRule
-from tokenergy.simulate.budget_world import SCENARIOS, BudgetWorld, Scenario, make_day
+from tokenergy.simulate.budget_world import BudgetWorld, Scenario, make_day
 from tokenergy.simulate.controllers import (
     CONTROLLERS,
     choices_of,
@@ -187,21 +187,6 @@ def result_of(scenario: Scenario, trials: Sequence[Trial]) -> ScenarioResult:
         ),
         # A sum of 50,000 uses rounds in its last digits; what exceeds that is an overrun.
         overrun_share=max(0.0, most_used - 1.0) if most_used > 1.0 + NEARLY else 0.0,
-    )
-
-
-def run_scenarios(
-    world: BudgetWorld,
-    *,
-    scenarios: Sequence[Scenario] = SCENARIOS,
-    seeds: Sequence[int] = SEEDS,
-    rule: PacingRule | None = None,
-    controllers: Sequence[str] = CONTROLLERS,
-) -> tuple[ScenarioResult, ...]:
-    """Run every scenario on every seed."""
-    return tuple(
-        run_scenario(world, scenario, seeds=seeds, rule=rule, controllers=controllers)
-        for scenario in scenarios
     )
 
 

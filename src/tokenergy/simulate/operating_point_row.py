@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from tokenergy.company.operating_row import OperatingRow, OperatingTerms, RowBound, RowTier
 from tokenergy.simulate.bench import Bench
+from tokenergy.simulate.law_tables import BEYOND_TABLE_SHARE
 from tokenergy.simulate.rate_search import (
     QUIET_RATE_PER_S,
     Bracket,
@@ -30,9 +31,6 @@ FULL_BATCH_SHARE: Final = 0.05
 
 FULL_CACHE_SHARE: Final = 0.98
 """Of the cache that requests may fill: from there on the next prompt waits for room."""
-
-BEYOND_TABLE_SHARE: Final = 0.001
-"""Iterations outside the law's table that are let pass without a word."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

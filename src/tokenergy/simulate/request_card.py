@@ -11,7 +11,7 @@ import numpy as np
 from tokenergy.dispatch.world import World
 from tokenergy.simulate.account import Account, account
 from tokenergy.simulate.boards import Promise
-from tokenergy.simulate.request_play import BEYOND_TABLE_SHARE
+from tokenergy.simulate.law_tables import BEYOND_TABLE_SHARE
 from tokenergy.simulate.request_tier import TierCard, most_first, row_nano_usd, tier_cards
 from tokenergy.simulate.request_value import Kept
 from tokenergy.simulate.request_windows import BudgetUse

@@ -31,8 +31,6 @@ BEHIND_SHARE: Final = 0.02
 """Replicas are behind where more than this part of what they are sent piles up in them."""
 CHANCE_SIGMAS: Final = 3.0
 """And, where no two moments are alike, than chance piles up."""
-BEYOND_TABLE_SHARE: Final = 0.001
-"""Iterations outside the tables of a law above which it is told (simulator sheet, section 11)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
