@@ -40,7 +40,8 @@ PLAIN_TYPES = {"string": "text", "integer": "whole number", "number": "number", 
 
 def reference_text() -> str:
     """Return docs/reference.md."""
-    commands: dict[str, Any] = getattr(typer.main.get_command(app), "commands", {})
+    known: dict[str, Any] = getattr(typer.main.get_command(app), "commands", {})
+    commands = {name: command for name, command in known.items() if not command.hidden}
     verbs = "\n".join(
         f"| [`{name}`](#{name}) | {_line(command.help)} |" for name, command in commands.items()
     )

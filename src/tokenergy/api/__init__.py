@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from tokenergy.api.duelling import Fought, duel
     from tokenergy.api.earning import Economics, economics
     from tokenergy.api.experimenting import Thesis, thesis
+    from tokenergy.api.explaining import Explained, explain
     from tokenergy.api.exporting import Exported, export
     from tokenergy.api.fetching import Fetched, fetch
     from tokenergy.api.importing import Imported, import_file
@@ -34,6 +35,7 @@ __all__ = [
     "Checked",
     "DispatchPlan",
     "Economics",
+    "Explained",
     "Exported",
     "Fetched",
     "Finding",
@@ -54,6 +56,7 @@ __all__ = [
     "draft",
     "duel",
     "economics",
+    "explain",
     "export",
     "fetch",
     "import_file",
@@ -88,6 +91,7 @@ _WHERE: Final = {
         "Thesis",
         "thesis",
     ),
+    "tokenergy.api.explaining": ("Explained", "explain"),
     "tokenergy.api.exporting": ("Exported", "export"),
     "tokenergy.api.fetching": (
         "Fetched",

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tokenergy import __version__
+from tokenergy.api.serving_findings import serving_findings
 from tokenergy.company.catalogue import Catalogue
 from tokenergy.company.check import check_company
 from tokenergy.company.company import Company
@@ -166,6 +167,8 @@ def check(path: str | Path) -> Checked:
         return checked
     world = build_world(checked.company, checked.inputs, checked.catalogue)
     more = market_findings(world) or window_findings(world)
+    if checked.company.serve is not None:
+        more = (*more, *serving_findings(world, checked.company.serve))
     return replace(checked, findings=(*checked.findings, *company_file.placed(more, path)))
 
 

@@ -13,6 +13,11 @@ def default_ledger(company: Path) -> Path:
     return Path(".tokenergy") / f"{company.stem}.sqlite"
 
 
+def default_data(company: Path) -> Path:
+    """Return the folder of a company's gateway where nobody says otherwise."""
+    return Path(".tokenergy") / "serve" / company.stem
+
+
 def usage_of(company: Path, named: Path | None) -> Path | None:
     """Return the ledger to read users from: the one that was named, or the company's own, if any.
 

@@ -8,16 +8,20 @@ from typing import Annotated
 import typer
 
 from tokenergy.cli.claims import thesis
+from tokenergy.cli.explaining import explain
 from tokenergy.cli.exporting import export
 from tokenergy.cli.fetching import fetch
 from tokenergy.cli.given import default_ledger, moment, names, report_of, usage_of
 from tokenergy.cli.importing import import_
+from tokenergy.cli.keys import keys
+from tokenergy.cli.ledger import ledger_sums
 from tokenergy.cli.observing import observe
 from tokenergy.cli.operating import operating_points
+from tokenergy.cli.serving import board_maker, serve
 from tokenergy.cli.settling import settle
 from tokenergy.cli.simulating import simulate
 from tokenergy.cli.told import leave_now, print_json, tell, write
-from tokenergy.errors import InputError, TokenergyError
+from tokenergy.errors import TokenergyError
 
 INTERRUPTED = 130
 """Exit status after Ctrl-C."""
@@ -244,42 +248,15 @@ def demo(
 app.command("operating-points")(operating_points)
 app.command()(settle)
 app.command()(observe)
+app.command()(serve)
+app.command()(keys)
 app.command()(fetch)
 app.command("import")(import_)
 app.command()(export)
-
-
-@app.command(name="ledger")
-def ledger_sums(
-    ledger: Annotated[Path, typer.Argument(help="The ledger (SQLite).", metavar="LEDGER")],
-    by: Annotated[
-        str, typer.Option("--by", help="Comma-separated columns to sum by.")
-    ] = "policy,component",
-    run: Annotated[
-        str | None, typer.Option("--run", help="Only the run of this run_id. Default: all runs.")
-    ] = None,
-    as_json: Json = False,
-) -> None:
-    """Sum a ledger's amounts and energy by any of its columns."""
-    from tokenergy.cli import show
-    from tokenergy.store.sqlite import SqliteLedger
-
-    if not ledger.is_file():
-        raise InputError(f"there is no ledger {ledger}; `simulate` writes one")
-    with SqliteLedger(ledger, read_only=True) as held:
-        runs = held.runs()
-        if run is not None and run not in runs:
-            raise InputError(f"the ledger holds no run {run!r}; it holds: {', '.join(runs)}")
-        rows = held.sums(names(by) or [], run_id=run)
-    chosen = runs if run is None else (run,)
-    if as_json:
-        sums = [row.to_dict() for row in rows]
-        print_json({"ledger": str(ledger), "runs": list(chosen), "sums": sums})
-    else:
-        show.sums(rows, runs=chosen)
-
-
+app.command("ledger")(ledger_sums)
+app.command()(explain)
 app.command()(thesis)
+app.command("board-maker", hidden=True)(board_maker)
 
 
 def main() -> None:

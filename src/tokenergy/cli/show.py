@@ -23,7 +23,6 @@ from tokenergy.cli.columns import (
 from tokenergy.company.currency import CORE, in_currency
 from tokenergy.company.finding import Finding
 from tokenergy.company.marginal import PARTS, MarginalCost
-from tokenergy.store.sqlite import LedgerSum
 
 WORDS = {"mw_rent": "MW rent", "gpu_rent": "GPU rent", "cfe_rent": "CFE rent"}
 LARGE_PARTS = ("energy", "mw_rent", "gpu_rent")
@@ -364,31 +363,3 @@ def whole_table(result: Simulation) -> None:
         "integrality gap: cost above that with fractional replicas, of it; uplift: what the "
         "marginal price of a token leaves unpaid of running them"
     )
-
-
-def sums(rows: Sequence[LedgerSum], *, runs: Sequence[str]) -> None:
-    """Print sums of a ledger, and of how many runs they are."""
-    if not rows:
-        say("the ledger has no rows")
-        return
-    put(
-        "",
-        [
-            [
-                *(value or "-" for value in row.group.values()),
-                f"{row.entries_count:,}",
-                figure(row.amount_usd, 2),
-                figure(row.energy_mwh, 3),
-                figure(row.served_mtok, 1),
-            ]
-            for row in rows
-        ],
-        left=list(rows[0].group),
-        right=("rows", "amount USD", "energy MWh", "served Mtok"),
-    )
-    worlds = {run.rpartition("/")[0] for run in runs}
-    if len(worlds) > 1:
-        say(
-            f"These are sums over {len(worlds)} simulations; --by run_id tells them apart, "
-            "--run shows one."
-        )

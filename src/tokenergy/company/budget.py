@@ -6,11 +6,11 @@ from zoneinfo import ZoneInfo
 
 from pydantic import model_validator
 
+from tokenergy.company.budget_unit import BudgetUnit
 from tokenergy.company.noun import Name, Noun, Positive
 from tokenergy.company.site import ZoneName
 from tokenergy.units import J_PER_MWH
 
-BudgetUnit = Literal["usd", "j"]
 BudgetWindow = Literal["hour", "day", "week", "month"]
 
 
@@ -24,6 +24,8 @@ class Budget(Noun):
     """What ledgers, decisions and metrics call it."""
     tier: Name | None = None
     """The tier whose requests it pays for; null: all of them."""
+    tenant: Name | None = None
+    """The tenant whose requests it pays for (`serve`); null: everybody's."""
     usd: Positive | None = None
     """Marginal cost that a window's requests may cause, in the company's currency; exactly one of
     usd, mwh and j is stated."""

@@ -13,6 +13,7 @@ from tokenergy.company.noun import Name, Noun, Positive, Share
 from tokenergy.company.observe import Observe
 from tokenergy.company.outage import Outage
 from tokenergy.company.restraint import Restraint
+from tokenergy.company.serve import Serve
 from tokenergy.company.site import Network, Region, Site
 from tokenergy.company.tariff import Tariff
 from tokenergy.company.tier import Tier, Workload
@@ -62,6 +63,8 @@ class Company(Noun):
     """Published figures of others to show beside our own, by name; never used as defaults."""
     observe: Observe | None = None
     """Engines to watch and live prices; null: only what the command line names is watched."""
+    serve: Serve | None = None
+    """The gateway; null: simulated servers, one tenant without a key, the tiers' own prices."""
     carbon_price: CarbonPrice | None = None
     """The company's own price of carbon; null: carbon is counted and moves nothing."""
     outages: tuple[Outage, ...] = ()

@@ -15,6 +15,7 @@ from tokenergy.company.horizon import Horizon
 from tokenergy.company.observe import Observe
 from tokenergy.company.outage import Outage
 from tokenergy.company.restraint import Restraint
+from tokenergy.company.serve import Serve
 from tokenergy.company.site import Network, Region, Site
 from tokenergy.company.tariff import Tariff
 from tokenergy.company.tier import Tier, Workload
@@ -42,6 +43,7 @@ class Parts:
         grows: whether the file states growth, readable or not.
         mix: steps of growth's model mix, each with its path: what could be read of them.
         observe: None if there is none, or if it could not be read.
+        serve: None if there is none, or if it could not be read.
         carbon_price: None if there is none, or if it could not be read.
         operating_points: path of the table, None if none is named.
         unread: sections that could not be read at all: nothing is said about their names.
@@ -70,6 +72,7 @@ class Parts:
     grows: bool = False
     mix: tuple[tuple[str, MixStep], ...] = ()
     observe: Observe | None = None
+    serve: Serve | None = None
     carbon_price: CarbonPrice | None = None
     operating_points: str | None = None
     positions: Mapping[str, tuple[int, ...]]
@@ -88,6 +91,7 @@ class Parts:
             horizon=company.horizon,
             network=company.network,
             observe=company.observe,
+            serve=company.serve,
             carbon_price=company.carbon_price,
             operating_points=company.operating_points,
             growth=growth,

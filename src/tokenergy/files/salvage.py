@@ -12,6 +12,7 @@ from tokenergy.company.growth import Growth, MixStep
 from tokenergy.company.horizon import Horizon
 from tokenergy.company.observe import Observe
 from tokenergy.company.parts import NAMELESS, SECTIONS, Parts, mix_path
+from tokenergy.company.serve import Serve
 from tokenergy.company.site import Network
 
 WORDS = (
@@ -35,6 +36,9 @@ def salvage(raw: Mapping[str, Any]) -> Parts:
         kept[section] = tuple(item for _, item in read if item is not None)
         positions[section] = tuple(at for at, item in read if item is not None)
         broken[section] = {at: _words(items[at]) for at, item in read if item is None}
+    serve = _read(TypeAdapter(Serve), raw.get("serve"))
+    if serve is None and raw.get("serve") is not None:
+        unread.add("serve")
     network = _read(TypeAdapter(Network), raw.get("network", {}))
     if network is None:
         unread.add("network")
@@ -47,6 +51,7 @@ def salvage(raw: Mapping[str, Any]) -> Parts:
         grows=raw.get("growth") is not None,
         mix=_mix(raw.get("growth")),
         observe=_read(TypeAdapter(Observe), raw.get("observe")),
+        serve=serve,
         carbon_price=_read(TypeAdapter(CarbonPrice), raw.get("carbon_price")),
         operating_points=_field("operating_points", raw),
         network=network or Network(),

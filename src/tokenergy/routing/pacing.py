@@ -11,7 +11,7 @@ from itertools import pairwise
 from math import isfinite, sqrt
 from typing import Final, NamedTuple, Self
 
-from tokenergy.company.budget import BudgetUnit
+from tokenergy.company.budget_unit import BudgetUnit
 from tokenergy.errors import InputError
 
 FLAT_ARRIVALS: Final = (0.0, 1.0)

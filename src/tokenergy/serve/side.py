@@ -9,6 +9,7 @@ from tokenergy.company.request import Request
 from tokenergy.company.serving.plan import TenantPlan, WorkerPlan, WorkloadPlan
 from tokenergy.company.serving.ports import Journal, KeyFacts, Leases
 from tokenergy.routing.state import State
+from tokenergy.serve.governed import Endpoint
 
 
 class Told(NamedTuple):
@@ -60,7 +61,7 @@ class Side(Protocol):
         self,
         *,
         caller: KeyFacts,
-        endpoint: str,
+        endpoint: Endpoint,
         body: bytes,
         tier: str | None = None,
         batch: str = "",

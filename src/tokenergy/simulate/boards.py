@@ -121,7 +121,14 @@ class Boards:
         return [(model, -less, routes) for (less, model), routes in sorted(rungs.items())]
 
     def board(
-        self, sheet: PriceSheet, *, policy: str, weight_ratio: FloatArray | None = None
+        self,
+        sheet: PriceSheet,
+        *,
+        policy: str,
+        weight_ratio: FloatArray | None = None,
+        made_at_s: float | None = None,
+        refresh_s: float | None = None,
+        reservation_usd_per_mtok: Mapping[int, Sequence[float]] = MappingProxyType({}),
     ) -> Board:
         """Return the board of the interval that a sheet begins with.
 
@@ -131,6 +138,10 @@ class Boards:
             weight_ratio: where requests are a sample, how many one of each workload stands for
                 [W]: places and plans are then as large as the sample is, and a place's load is
                 counted over the whole interval (`request_router`). None: each counts once.
+            made_at_s: when it was made, seconds since the Unix epoch; None: as its interval begins.
+            refresh_s: time after which the next one is due; None: its interval.
+            reservation_usd_per_mtok: last week's prices by workload, which release deferred work
+                once the board is stale; of those that are not in it, it is released at once.
         """
         world = self._world
         start_s = self.epoch_s + sheet.begin * world.step_h * S_PER_H
@@ -140,15 +151,23 @@ class Boards:
         release_mtok_per_h = (release / (counts[:, None] * world.step_h)).repeat(counts, axis=0)
         ahead = (sheet.ahead_usd_per_mtok - self._lost).repeat(counts, axis=0)
         loads = [
-            self._workload(at, sheet, shares, ahead, release_mtok_per_h, weight_ratio)
+            self._workload(
+                at,
+                sheet,
+                shares,
+                ahead,
+                release_mtok_per_h,
+                weight_ratio,
+                reservation_usd_per_mtok.get(at, ()),
+            )
             for at in range(len(world.workloads))
         ]
         return made_board(
-            made_at_s=start_s,
+            made_at_s=start_s if made_at_s is None else made_at_s,
             start_s=start_s,
             interval_s=step_s,
             valid_until_s=start_s + step_s,
-            refresh_s=step_s,
+            refresh_s=step_s if refresh_s is None else refresh_s,
             policy=policy,
             places=[deployment.name for deployment in world.deployments],
             workloads=loads,
@@ -163,6 +182,7 @@ class Boards:
         ahead: FloatArray,
         release_mtok_per_h: FloatArray,
         weight_ratio: FloatArray | None,
+        reservation_usd_per_mtok: Sequence[float],
     ) -> BoardWorkload:
         spec, promise = self._world.workloads[at], self._promises[at]
         waits = spec.defer_count > 0 and sheet.from_duals
@@ -177,7 +197,10 @@ class Boards:
             value_usd_per_request=promise.value_usd_per_request,
             ttft_limit_s=promise.ttft_limit_s,
             rho_ratio=promise.rho_ratio,
-            rungs=[self._rung(at, sheet, shares, ahead, thin, *rung) for rung in self._ladders[at]],
+            rungs=[
+                self._rung(at, sheet, shares, ahead, thin, reservation_usd_per_mtok, *rung)
+                for rung in self._ladders[at]
+            ],
             planned_mtok=float(sheet.release_mtok(self._world)[0, at]) / weight,
             release_mtok_per_h=(release_mtok_per_h[:, at] / weight).tolist() if waits else (),
         )
@@ -189,6 +212,7 @@ class Boards:
         shares: FloatArray,
         ahead: FloatArray,
         thin_ratio: float | None,
+        reservation_usd_per_mtok: Sequence[float],
         model: str,
         quality_share: float,
         routes: list[int],
@@ -203,6 +227,7 @@ class Boards:
             ],
             ahead_usd_per_mtok=cheapest.tolist(),
             ttft_limit_s=self._promises[workload].ttft_limit_s,
+            reservation_usd_per_mtok=reservation_usd_per_mtok,
         )
 
     def _batch_count(self, at: int, thin_ratio: float | None) -> float:

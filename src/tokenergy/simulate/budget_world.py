@@ -11,7 +11,7 @@ from typing import Any, Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from tokenergy.company.budget import BudgetUnit
+from tokenergy.company.budget_unit import BudgetUnit
 from tokenergy.errors import InputError
 from tokenergy.units import H_PER_DAY, J_PER_MWH, S_PER_H
 

@@ -10,7 +10,7 @@ from typing import Any, Final, cast
 
 import numpy as np
 
-from tokenergy.company.budget import BudgetUnit
+from tokenergy.company.budget_unit import BudgetUnit
 from tokenergy.routing.pacing import Pacing, PacingRule
 from tokenergy.simulate.budget_world import BudgetDay
 from tokenergy.simulate.controller_loops import (

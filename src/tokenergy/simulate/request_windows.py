@@ -1,6 +1,6 @@
 """The windows of a company's budgets in a replay: opened whole, with last week as the forecast."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -45,12 +45,15 @@ class BudgetWindows:
         budgets: that it states.
         weight_ratio: how many requests one of each workload stands for [W]: a sample uses that
             much less of a budget.
+        arrivals_share: part of the forecast requests that a budget pays for, by its name: one
+            that pays for a single tenant's. Others pay for all of their tier's.
         used: windows that are over.
     """
 
     world: World
     budgets: Sequence[Budget]
     weight_ratio: FloatArray
+    arrivals_share: Mapping[str, float] = field(default_factory=dict)
     used: list[BudgetUse] = field(default_factory=list)
 
     def names_for(self, tier: str) -> tuple[str, ...]:
@@ -125,6 +128,7 @@ class BudgetWindows:
                 mtok = world.arrivals_mtok[at, own]
             tokens = world.workloads[at].tokens_per_request_count
             expected = float(mtok.sum()) * TOKENS_PER_MTOK / tokens / float(self.weight_ratio[at])
+            expected *= self.arrivals_share.get(budget.name, 1.0)
             if expected <= 0.0:
                 continue
             share = np.concatenate([[0.0], np.cumsum(mtok) / mtok.sum()])

@@ -14,6 +14,8 @@ from typing import Any, Final, Self
 
 from tokenergy.company.ledger import COLUMNS, UNIQUE_KEY, LedgerEntry
 from tokenergy.errors import InputError
+from tokenergy.store.served_sums import COLUMNS as SERVED_COLUMNS
+from tokenergy.store.served_sums import ServedSum, as_served
 from tokenergy.store.transaction import Transaction, WordsForFaults
 from tokenergy.store.usage import USAGE_GROUPS, USAGE_QUERY, Usage, as_usage
 from tokenergy.units import J_PER_MWH, MICROJOULES_PER_J, NANO_USD_PER_USD
@@ -42,6 +44,7 @@ class LedgerSum:
         energy_mwh: energy of the rows.
         served_mtok: tokens of the rows that tell of service.
         quantity: sum of quantities, only where `unit` is one of the columns asked for.
+        served: whole tokens and requests, and what tenants were charged.
     """
 
     group: dict[str, str]
@@ -50,6 +53,7 @@ class LedgerSum:
     energy_mwh: float
     served_mtok: float
     quantity: float | None
+    served: ServedSum
 
     def to_dict(self) -> dict[str, Any]:
         """Return the sum as a JSON-ready mapping, the group's columns first."""
@@ -60,6 +64,7 @@ class LedgerSum:
             "energy_mwh": self.energy_mwh,
             "served_mtok": self.served_mtok,
             "quantity": self.quantity,
+            **self.served.to_dict(),
         }
 
 
@@ -187,9 +192,8 @@ class SqliteLedger:
             f"sum({name} / {_SPLIT}), sum({name} % {_SPLIT})"
             for name in ("amount_nano_usd", "energy_microjoules")
         ]
-        query = (
-            f"SELECT {', '.join([*by, 'count(*)', *halves, served, 'sum(quantity)'])} FROM ledger"
-        )
+        wanted = [*by, "count(*)", *halves, served, "sum(quantity)", *SERVED_COLUMNS]
+        query = f"SELECT {', '.join(wanted)} FROM ledger"
         query += "" if run_id is None else " WHERE run_id = ?"
         query += f" GROUP BY {_listed(by)} ORDER BY {_listed(by)}" if by else ""
         with self._words_for_faults("cannot be read"):
@@ -350,7 +354,7 @@ def _schema() -> Iterator[str]:
 
 def _as_sum(by: Sequence[str], row: Sequence[Any]) -> LedgerSum:
     width = len(by)
-    count, nano_high, nano_low, energy_high, energy_low, served, quantity = row[width:]
+    count, nano_high, nano_low, energy_high, energy_low, served, quantity, *whole = row[width:]
     microjoules = energy_high * _SPLIT + energy_low
     return LedgerSum(
         group=dict(zip(by, row[:width], strict=True)),
@@ -359,4 +363,5 @@ def _as_sum(by: Sequence[str], row: Sequence[Any]) -> LedgerSum:
         energy_mwh=microjoules / (J_PER_MWH * MICROJOULES_PER_J),
         served_mtok=served,
         quantity=quantity if "unit" in by else None,
+        served=as_served(whole),
     )

@@ -54,7 +54,7 @@ def live_prices(
             if (money := _other_money(feed, series, currency)) is not None:
                 findings.append(_without_rate(path, money, currency))
                 continue
-            file = folder / f"{feed.feed}-{_SAFE.sub('_', feed.zone)}.parquet"
+            file = price_file(folder, feed)
             findings += write_series(series, file).findings
         except FindingsError as error:
             findings += [
@@ -74,6 +74,11 @@ def live_prices(
             "rate_note": feed.rate_note,
         }
     return found, findings
+
+
+def price_file(folder: Path, feed: PriceFeed) -> Path:
+    """Return where the prices of a feed are kept."""
+    return folder / f"{feed.feed}-{_SAFE.sub('_', feed.zone)}.parquet"
 
 
 def _fetched(feed: PriceFeed, http: Http, *, start: datetime, end: datetime) -> FeedSeries:

@@ -14,6 +14,7 @@ from tokenergy.company.check.proportion import check_proportion
 from tokenergy.company.check.rates import check_rates
 from tokenergy.company.check.reach import check_reach
 from tokenergy.company.check.residual import check_residual
+from tokenergy.company.check.serving import check_serving
 from tokenergy.company.check.sizes import check_sizes
 from tokenergy.company.check.span import check_span
 from tokenergy.company.check.tariffs import check_tariffs
@@ -55,4 +56,5 @@ def check_company(
         *check_limits(parts, catalogue),
         *check_budgets(parts),
         *check_watched(parts),
+        *check_serving(parts),
     )

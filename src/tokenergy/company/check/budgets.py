@@ -12,9 +12,9 @@ from tokenergy.company.parts import Parts
 
 def check_budgets(parts: Parts) -> Iterator[Finding]:
     """Yield budgets that stand twice, pay for nobody, or never become whole in the horizon."""
-    first: dict[tuple[str | None, str, str], str] = {}
+    first: dict[tuple[str | None, str | None, str, str], str] = {}
     for path, budget in parts.placed("budgets"):
-        key = (budget.tier, budget.unit, budget.window)
+        key = (budget.tier, budget.tenant, budget.unit, budget.window)
         if key in first:
             yield _twice(path, budget, first[key])
         first.setdefault(key, path)
@@ -71,4 +71,6 @@ def _endless(path: str, budget: Budget, horizon: Horizon) -> Iterator[Finding]:
 
 
 def _whose(budget: Budget) -> str:
-    return "whole company" if budget.tier is None else f"tier {budget.tier}"
+    stated = {"tier": budget.tier, "tenant": budget.tenant}
+    named = [f"{word} {name}" for word, name in stated.items() if name is not None]
+    return " and ".join(named) or "whole company"

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 
+from tokenergy.company.check.serving import served_names
+from tokenergy.company.check.unknown import unknown_name
 from tokenergy.company.finding import Finding
-from tokenergy.company.noun import nearest_names
 from tokenergy.company.parts import NAMELESS, SECTIONS, Parts, name_word
 
 NOUN = {
@@ -23,7 +24,7 @@ def check_names(parts: Parts) -> Iterator[Finding]:
     yield from _repeated(parts)
     for path, section, name in _references(parts):
         if name not in parts.names(section) and parts.knows_all(section):
-            yield _unknown(path, section, name, parts.names(section))
+            yield unknown_name(path, NOUN[section], name, parts.names(section))
 
 
 def _repeated(parts: Parts) -> Iterator[Finding]:
@@ -107,6 +108,7 @@ def _references(parts: Parts) -> Iterator[tuple[str, str, str]]:
     for path, outage in parts.placed("outages"):
         yield f"{path}.name", BROKEN[outage.what], outage.name
     yield from _watched(parts)
+    yield from served_names(parts.serve)
     for position, rtt in enumerate(parts.network.rtt):
         yield f"network.rtt[{position}].region", "regions", rtt.region
         yield f"network.rtt[{position}].site", "sites", rtt.site
@@ -124,19 +126,3 @@ def _watched(parts: Parts) -> Iterator[tuple[str, str, str]]:
             yield f"{path}.workload", "workloads", engine.workload
     for position, feed in enumerate(parts.observe.price_feeds):
         yield f"observe.price_feeds[{position}].site", "sites", feed.site
-
-
-def _unknown(path: str, section: str, name: str, known: tuple[str, ...]) -> Finding:
-    near = nearest_names(name, known)
-    remedy = (
-        "Did you mean " + ", ".join(repr(hit) for hit in near) + "?"
-        if near
-        else f"Known are {', '.join(sorted(known)) or 'none'}"
-    )
-    return Finding(
-        code="UNKNOWN_NAME",
-        path=path,
-        value=name,
-        reason=f"there is no {NOUN[section]} called {name!r}",
-        remedy=remedy,
-    )

@@ -10,9 +10,9 @@ from typing import Final, Literal
 import msgspec
 
 from tokenergy.company.board import ServiceTier
+from tokenergy.company.budget_unit import BudgetUnit
 
 UpstreamKind = Literal["openai", "simulated"]
-BudgetUnit = Literal["usd", "j"]
 WindowName = Literal["hour", "day", "week", "month"]
 WhenClientLeaves = Literal["cancel", "drain"]
 PLAN_VERSION: Final = 1

@@ -1,0 +1,401 @@
+"""One request's way through the gateway: decided, reserved, written down, sent, relayed, settled.
+
+    admit -> decide -> (hold | queue) -> reserve -> OPEN -> upstream -> relay -> CLOSE -> last byte
+
+Each step stands in the order of the gateway sheet's section 1. A step that ends it raises an
+`ApiError`, and one REFUSED or CLOSE record tells how it ended.
+"""
+
+import asyncio
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from tokenergy.company.decision import Decision
+from tokenergy.company.request import Request
+from tokenergy.company.serving.plan import TenantPlan
+from tokenergy.company.serving.ports import JournalFull, KeyFacts, StoreFault
+from tokenergy.company.serving.record import Holding, Outcome
+from tokenergy.routing.state import State
+from tokenergy.serve import openai_error
+from tokenergy.serve.admission import Row
+from tokenergy.serve.asked import Asked
+from tokenergy.serve.breaker import verdict_of_status
+from tokenergy.serve.closing import Used, closed_record, opened_record, refused_record, verdict_of
+from tokenergy.serve.counting import count
+from tokenergy.serve.headers import NO_WISHES, Header, Wishes
+from tokenergy.serve.openai_error import ApiError
+from tokenergy.serve.outlet import Outlet
+from tokenergy.serve.pool import Seat
+from tokenergy.serve.refusal import refusal_of
+from tokenergy.serve.relay import relay, so_far
+from tokenergy.serve.sending import call_of, wants_of
+from tokenergy.serve.upstream import UpstreamFault
+
+if TYPE_CHECKING:
+    from tokenergy.company.board import Board
+    from tokenergy.serve.answer_stream import Stream
+    from tokenergy.serve.gateway import Gateway
+
+POLL_S: Final = 0.02
+"""How often a request that waits for room looks again."""
+LATER: Final = (429, 503)
+"""Statuses on which a line of a batch stays in its queue: it was not refused."""
+NO_USE: Final = Used()
+"""What a request took that came to nothing."""
+
+
+class AnotherPlace(Exception):
+    """The place failed before the first byte went out: the request may try another one."""
+
+    def __init__(self, error: ApiError) -> None:
+        """Keep what the client is told if there is no other."""
+        super().__init__(error.message)
+        self.error = error
+
+
+class Flight:
+    """One request under way.
+
+    Attributes:
+        request: as the decision sees it; None until it is admitted.
+        decision: in force; None before the first one.
+        holdings: reserved for it, in force.
+        seat: at the upstream; None while there is none.
+        gone: whether the client has left.
+        opened_s: moment of the OPEN in force; 0 before, and after its CLOSE.
+        moved: whether the state and the leases count it.
+        board: it was decided by; None before.
+        stream: what reads the answer as it passes; None for a whole one.
+        first_s: moment of the first byte from upstream; 0 before.
+    """
+
+    __slots__ = (
+        "_task", "asked", "batch", "began_tick_s", "board", "body", "caller", "deadline_s",
+        "decision", "endpoint", "first_s", "gateway", "gone", "held_count", "holdings", "inwards",
+        "marked_s", "moved", "opened_s", "openings_count", "outlet", "rate_headers", "request",
+        "request_id", "retries_count", "row", "seat", "served_model", "snapshot", "stopping",
+        "stream", "tenant", "tier", "upstream_name", "wishes",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        gateway: "Gateway",
+        outlet: Outlet,
+        *,
+        caller: KeyFacts,
+        endpoint: str,
+        body: bytes,
+        wishes: Wishes = NO_WISHES,
+        inwards: tuple[Header, ...] = (),
+        request_id: str,
+        began_tick_s: float,
+        tier: str | None = None,
+        batch: str = "",
+        deadline_s: float | None = None,
+    ) -> None:
+        """Take what came."""
+        self.gateway, self.outlet = gateway, outlet
+        self.caller, self.endpoint, self.body, self.wishes = caller, endpoint, body, wishes
+        self.inwards = inwards
+        self.request_id, self.began_tick_s = request_id, began_tick_s
+        self.tier, self.batch, self.deadline_s = tier, batch, deadline_s
+        self.tenant: TenantPlan = gateway.tenant(caller)
+        self.asked: Asked | None = None
+        self.row: Row | None = None
+        self.request: Request | None = None
+        self.decision: Decision | None = None
+        self.snapshot: State | None = None
+        self.holdings: tuple[Holding, ...] = ()
+        self.seat: Seat | None = None
+        self.upstream_name = self.served_model = ""
+        self.board: Board | None = None
+        self.stream: Stream | None = None
+        self.gone = self.stopping = self.moved = False
+        self.held_count = 0
+        self.opened_s = self.first_s = self.marked_s = 0.0
+        self.openings_count = self.retries_count = 0
+        self.rate_headers: tuple[tuple[bytes, bytes], ...] = ()
+        self._task: asyncio.Task[object] | None = None
+
+    @property
+    def rho_ratio(self) -> float:
+        """Mean uncached input over mean output of its row: what the prices hold."""
+        if self.board is None or self.request is None:
+            return 0.0
+        load = self.board.by_name.get(self.request.workload)
+        return 0.0 if load is None else load.rho_ratio
+
+    # ---- the way ----
+
+    async def fly(self) -> None:
+        """Answer the request, whatever comes; it never raises but for our own faults."""
+        self._task = asyncio.current_task()
+        try:
+            try:
+                await self._admit()
+                await self._serve()
+            except ApiError as error:
+                await self._tell(error)
+        except asyncio.CancelledError:
+            if not (self.gone or self.stopping):
+                raise
+            self._end_early()
+
+    async def _admit(self) -> None:
+        """Read the body, find the row of the board, make the request, ask the rate limits."""
+        gateway = self.gateway
+        self.asked = asked = await gateway.read(self.endpoint, self.body)
+        now_s = gateway.now_s()
+        tier = gateway.admission.tier_of(self.tenant, self.caller, self.tier or asked.service_tier)
+        origin = self.wishes.region or self.tenant.origin
+        self.row = row = gateway.admission.row(tier=tier, model=asked.model, origin=origin)
+        self.request = request = gateway.admission.request(
+            request_id=self.request_id,
+            caller=self.caller,
+            tenant=self.tenant,
+            asked=asked,
+            row=row,
+            wishes=self.wishes,
+            lengths=gateway.lengths,
+            now_s=now_s,
+            deadline_s=self.deadline_s,
+        )
+        tenant = self.tenant
+        if tenant.requests_per_min is not None or tenant.tokens_per_min is not None:
+            tokens = request.input_tokens + request.output_tokens
+            told = gateway.take(tenant.name, tokens_count=tokens, now_s=now_s)
+            self.rate_headers = gateway.telling.rate_headers(told)
+            if not told.taken:
+                raise openai_error.rate_limited(
+                    f"Tenant {tenant.name!r} is over its rate limit.", retry_s=told.wait_s
+                )
+        gateway.enter(self.tenant)
+
+    async def _serve(self) -> None:
+        """Decide until something is done: served, or refused by an error."""
+        gateway = self.gateway
+        try:
+            while True:
+                decision = await self._decided()
+                self._reserve(decision)
+                try:
+                    await self._sent(decision)
+                except AnotherPlace as failed:
+                    self._try_elsewhere(decision, failed)
+                    continue
+                return
+        finally:
+            gateway.leave(self.tenant)
+
+    async def _decided(self) -> Decision:
+        """Return a decision to run now; whoever waits for an hour or for room waits here."""
+        gateway = self.gateway
+        while True:
+            assert self.request is not None
+            self.board, self.snapshot, decision = gateway.decide(self.request)
+            self.decision = decision
+            if decision.action == "refuse":
+                down_s = gateway.down_s(self.request)
+                raise refusal_of(decision, self.board, now_s=gateway.now_s(), down_s=down_s)
+            if decision.action == "defer":
+                if not await gateway.holding.hold(self, decision):
+                    self.request = replace(self.request, may_defer=False)
+                continue
+            if decision.queue_s > 0.0 and not gateway.has_room(decision):
+                await self._queue(decision)
+                continue
+            return decision
+
+    async def _queue(self, decision: Decision) -> None:
+        """Wait for room where a request is to go, as long as its promise allows."""
+        assert self.request is not None
+        limit_s = min(decision.queue_s, self.gateway.plan.limits.default_wait_s)
+        if decision.request.deadline_s is None:
+            limit_s = decision.queue_s
+        waited_s = self.gateway.now_s() - self.request.arrival_s
+        if waited_s > limit_s:
+            raise openai_error.overloaded(retry_s=max(1.0, limit_s))
+        await asyncio.sleep(POLL_S)
+
+    def _reserve(self, decision: Decision) -> None:
+        """Hold the worst case of every account that pays; the state moves with it.
+
+        Raises:
+            ApiError: 429 where an account cannot hold it, 503 where no lease can be had.
+        """
+        gateway = self.gateway
+        wants = wants_of(gateway, self, decision)
+        if wants:
+            try:
+                told = gateway.leases.reserve(wants, now_s=gateway.now_s())
+            except StoreFault as fault:
+                raise openai_error.unavailable(
+                    "budgets_unavailable", "Budgets cannot be reserved at the moment."
+                ) from fault
+            if told.lacking:
+                raise openai_error.spend_limit(
+                    f"{told.lacking} cannot hold the worst case of this request.",
+                    extra={"account": told.lacking},
+                )
+            self.holdings = told.holdings
+        gateway.admitted(self, decision)
+
+    def _open(self, decision: Decision, seat: Seat | None) -> None:
+        """Write OPEN: from now on whoever replays the journal knows of it.
+
+        Raises:
+            ApiError: 503 where the journal takes no more.
+        """
+        gateway = self.gateway
+        self.opened_s = self.marked_s = gateway.now_s()
+        try:
+            gateway.journal.write(opened_record(self, decision, seat))
+        except JournalFull as fault:
+            self._give_back(decision)
+            raise openai_error.unavailable(
+                "journal_full",
+                "Nothing more can be recorded now, so nothing more is served.",
+                retry_s=5.0,
+            ) from fault
+        self.openings_count += 1
+
+    async def _sent(self, decision: Decision) -> None:
+        """Send it to its place, and relay what comes.
+
+        Raises:
+            AnotherPlace: where the place failed before the first byte of its answer.
+        """
+        gateway = self.gateway
+        seat = gateway.pool.pick(decision.deployment)
+        if seat is None:
+            raise AnotherPlace(
+                openai_error.unavailable("place_down", "The servers of this model are out now.")
+            )
+        self.seat, self.upstream_name = seat, seat.upstream.name
+        self.served_model = seat.upstream.served_model
+        try:
+            self._open(decision, seat)
+        except ApiError:
+            seat.done("left")
+            self.seat = None
+            raise
+        assert self.asked is not None
+        call = call_of(gateway, self, decision, seat)
+        gateway.tally.observe(
+            "tokenergy_gateway_overhead_seconds", (), gateway.tick_s() - self.began_tick_s
+        )
+        try:
+            exchange = await seat.client.open(call)
+        except UpstreamFault as fault:
+            seat.done("fault")
+            self.seat = None
+            slow = fault.kind in ("timeout", "connect_timeout")
+            error = openai_error.upstream_timeout() if slow else openai_error.upstream_failed()
+            raise AnotherPlace(error) from fault
+        self.first_s = gateway.now_s()
+        if verdict_of_status(exchange.status) == "fault":
+            seat.done("fault")
+            self.seat = None
+            exchange.close()
+            raise AnotherPlace(openai_error.upstream_failed())
+        try:
+            await relay(self, decision, exchange)
+        finally:
+            exchange.close()
+
+    def _try_elsewhere(self, decision: Decision, failed: AnotherPlace) -> None:
+        """Take back what was moved for a place that failed, and leave it out from now on.
+
+        Raises:
+            ApiError: where nothing is left to try, or too many have tried already.
+        """
+        gateway = self.gateway
+        self._give_back(decision)
+        gateway.tally.add("tokenergy_retries", (self.upstream_name,))
+        assert self.request is not None
+        without = gateway.without_failed(self.request, decision.deployment)
+        if without is None or not gateway.retries.take():
+            raise failed.error
+        self.retries_count += 1
+        self.request = replace(self.request, without=without, may_defer=False)
+
+    def _give_back(self, decision: Decision) -> None:
+        """Settle a decision that came to nothing: no tokens, no cost."""
+        self.gateway.settle(self, decision, NO_USE)
+        self.holdings = ()
+
+    # ---- held ----
+
+    def begin_hold(self, decision: Decision) -> None:
+        """Reserve and write down that it is held; the decision keeps its place in the plan."""
+        self._reserve(decision)
+        self._open(decision, None)
+        self.held_count += 1
+
+    def end_hold(self, decision: Decision) -> None:
+        """Give back what was held; it is decided again."""
+        self._give_back(decision)
+
+    # ---- the end ----
+
+    def close(self, used: Used, *, outcome: Outcome, status: int) -> None:
+        """Settle, and write CLOSE; the last byte may go out after it."""
+        decision, gateway = self.decision, self.gateway
+        assert decision is not None
+        record = closed_record(self, decision, used, outcome=outcome, status=status)
+        self.opened_s = 0.0
+        if self.seat is not None:
+            self.seat.done(verdict_of(outcome, status))
+            self.seat = None
+        gateway.settle(self, decision, used)
+        count(gateway, self, record)
+        try:
+            gateway.journal.write(record)
+        except JournalFull as fault:
+            raise openai_error.unavailable(
+                "journal_full", "The answer could not be recorded, so it is not given."
+            ) from fault
+
+    def left(self) -> None:
+        """Take note that the client has left; what runs for it is stopped, or drained."""
+        if self.gone:
+            return
+        self.gone = True
+        if self.row is not None and self.opened_s:
+            policy = self.gateway.plan.when_client_leaves.get(self.row.tier, "cancel")
+            if policy == "drain":
+                return
+        if self._task is not None:
+            self._task.cancel()
+
+    def stop(self) -> None:
+        """End it because the gateway ends."""
+        self.stopping = True
+        if self._task is not None:
+            self._task.cancel()
+
+    def _end_early(self) -> None:
+        """Write down how far a request came that was cancelled."""
+        if self.opened_s:
+            held = self.seat is None
+            outcome: Outcome = "cancelled" if self.gone else "interrupted"
+            if held and self.gone:
+                outcome = "left_the_hold"
+            try:
+                self.close(NO_USE if held else so_far(self), outcome=outcome, status=499)
+            except ApiError:  # the journal is full: its OPEN is settled at replay
+                self.gateway.tally.add("tokenergy_errors", ("499", "journal_full"))
+
+    async def _tell(self, error: ApiError) -> None:
+        """Tell the client why not; a request that had an OPEN is closed, others are refused."""
+        gateway = self.gateway
+        if self.openings_count:
+            if self.opened_s:
+                try:
+                    self.close(NO_USE, outcome="failed", status=error.status)
+                except ApiError as full:
+                    error = full
+        elif not (self.batch and error.status in LATER):
+            gateway.refused(refused_record(self, error), self.decision)
+        gateway.tally.add("tokenergy_errors", (str(error.status), error.code or ""))
+        await gateway.telling.tell(self, error)

@@ -1,0 +1,108 @@
+"""Requests with an idempotency key: the second one is given the first one's outcome, and no bill.
+
+One that comes while the first still runs waits for it; one with another body under the same key is
+told so. Only a success is kept: whoever was refused may ask again.
+"""
+
+import asyncio
+import time
+from collections.abc import MutableMapping
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any, Final
+
+from tokenergy.company.serving.ports import Claim, Remembered, StoreFault
+from tokenergy.serve import openai_error
+from tokenergy.serve.openai_error import JSON_TYPE, ApiError
+from tokenergy.serve.outlet import AsgiOutlet, CopyingOutlet
+from tokenergy.serve.protocol import ON_GONE
+
+if TYPE_CHECKING:
+    from tokenergy.serve.flight import Flight
+    from tokenergy.serve.gateway import Gateway
+
+KEPT_BYTES: Final = 4_194_304
+"""Longest answer that is kept; a longer one is not, and its key is given back."""
+LOOK_S: Final = 0.05
+KEY_CHARS_COUNT: Final = 255
+
+
+class Repeats:
+    """Answers requests that carry a key."""
+
+    def __init__(self, gateway: "Gateway") -> None:
+        """Take the gateway that answers the first of them."""
+        self._gateway = gateway
+
+    async def answer(
+        self, flight: "Flight", outlet: AsgiOutlet, key: str, scope: MutableMapping[str, Any]
+    ) -> None:
+        """Answer a request under its key."""
+        gateway = self._gateway
+        tenant = flight.tenant.name
+        digest = blake2b(flight.endpoint.encode() + flight.body, digest_size=16).hexdigest()
+        try:
+            claim = await self._claim(tenant, key, digest)
+        except ApiError as error:
+            gateway.tally.add("tokenergy_errors", (str(error.status), error.code or ""))
+            await outlet.whole(error.status, [JSON_TYPE, *error.headers], error.body())
+            return
+        if not claim.mine:
+            assert claim.outcome is not None
+            await self._again(outlet, claim.outcome)
+            return
+        copy = CopyingOutlet(outlet, limit_bytes=KEPT_BYTES)
+        flight.outlet = copy
+        scope[ON_GONE] = flight.left
+        kept = False
+        try:
+            await gateway.run(flight)
+            if copy.ended and copy.status == 200 and not copy.too_long and not flight.gone:
+                outcome = Remembered(200, copy.content_type, copy.body, flight.request_id)
+                gateway.idempotency.keep(tenant, key, outcome)
+                kept = True
+        except StoreFault:
+            gateway.tally.add("tokenergy_errors", ("200", "idempotency_unavailable"))
+        finally:
+            if not kept:
+                self._release(tenant, key)
+
+    async def _claim(self, tenant: str, key: str, digest: str) -> Claim:
+        """Return a claim that is mine, or one with its outcome; whoever is second waits."""
+        gateway = self._gateway
+        if len(key) > KEY_CHARS_COUNT:
+            raise openai_error.invalid(
+                f"Idempotency-Key has {len(key)} characters; at most {KEY_CHARS_COUNT} are taken.",
+                param="idempotency-key",
+            )
+        until_s = time.monotonic() + gateway.plan.limits.total_s
+        while True:
+            try:
+                claim = gateway.idempotency.claim(tenant, key, digest=digest, now_s=gateway.now_s())
+            except StoreFault as fault:
+                raise openai_error.unavailable(
+                    "idempotency_unavailable", "Idempotency keys cannot be looked up now."
+                ) from fault
+            if not claim.same:
+                raise openai_error.conflict(
+                    "This Idempotency-Key was used with another request body."
+                )
+            if claim.mine or claim.outcome is not None:
+                return claim
+            if time.monotonic() > until_s:
+                raise openai_error.conflict("The request with this Idempotency-Key still runs.")
+            await asyncio.sleep(LOOK_S)
+
+    async def _again(self, outlet: AsgiOutlet, outcome: Remembered) -> None:
+        headers = [
+            (b"content-type", outcome.content_type.encode("latin-1")),
+            (b"x-tokenergy-request-id", outcome.request_id.encode()),
+            (b"x-tokenergy-repeated", b"1"),
+        ]
+        self._gateway.tally.add("tokenergy_requests", ("served", "repeated"))
+        await outlet.whole(outcome.status, headers, outcome.body)
+
+    def _release(self, tenant: str, key: str) -> None:
+        try:
+            self._gateway.idempotency.release(tenant, key)
+        except StoreFault:
+            self._gateway.tally.add("tokenergy_errors", ("503", "idempotency_unavailable"))

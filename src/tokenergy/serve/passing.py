@@ -1,0 +1,103 @@
+"""Endpoints that we do not govern: passed on to the model's server, and metered by what it tells.
+
+`/v1/rerank`, `/v1/tokenize`, `/v1/score` and whatever an engine offers beside OpenAI's API: the
+body is JSON with a `model` of ours, and goes through decision, budget and journal like any other.
+What it takes is known where the server reports a `usage`; else its input is estimated from the
+body's length, and its output is told as 0 tokens, estimated.
+"""
+
+import msgspec
+
+from tokenergy.company.serving.plan import LimitsPlan
+from tokenergy.serve.answer_json import Answered, read_answer
+from tokenergy.serve.body import checked_model, fields_of
+from tokenergy.serve.governed import Asked
+from tokenergy.serve.openai_error import ApiError, invalid, missing
+from tokenergy.serve.openai_usage import UsageSeen
+
+PREFIX = "/v1/"
+
+
+def is_passed(endpoint: str) -> bool:
+    """Tell whether an endpoint is one that is passed on: then it is named by its path."""
+    return endpoint.startswith("/")
+
+
+def read_other(body: bytes, limits: LimitsPlan) -> Asked:
+    """Return what a body asks for whose endpoint is not known: its model, and whether it streams.
+
+    Raises:
+        ApiError: 413; 400 for what is no JSON object, or has no model.
+    """
+    fields = fields_of(body, limits.body_bytes)
+    if "model" not in fields:
+        raise missing("model")
+    try:
+        model = msgspec.json.decode(fields["model"], type=str)
+        stream = msgspec.json.decode(fields.get("stream", b"false"), type=bool | None)
+    except msgspec.DecodeError:
+        raise invalid(
+            "'model' must be a text, and 'stream' true or false.", param="model"
+        ) from None
+    return Asked(
+        endpoint="completions",
+        model=checked_model(model),
+        fields=fields,
+        stream=bool(stream),
+        client_wants_usage=True,
+        text_bytes_count=len(body),
+    )
+
+
+def passed_body(asked: Asked, model: str) -> bytes:
+    """Return the body for a server: nothing but the model's name is another."""
+    return msgspec.json.encode({**asked.fields, "model": model})
+
+
+def read_passed(body: bytes, content_type: bytes) -> Answered:
+    """Return what a whole answer says of itself; one that is no JSON says nothing."""
+    if b"json" not in content_type:
+        return Answered(usage=None)
+    try:
+        return read_answer("embeddings", body)
+    except ApiError:
+        return Answered(usage=None)
+
+
+class PassedStream:
+    """A stream of unknown events: every byte leaves as it came, and its end is its end."""
+
+    def __init__(self) -> None:
+        """Begin with nothing seen."""
+        self.ended = False
+        self.ending = b""
+        self.error: ApiError | None = None
+        self.finish = self.model = self.answer_id = ""
+
+    @property
+    def output_tokens_so_far(self) -> int:
+        """Nothing is counted."""
+        return 0
+
+    @property
+    def usage(self) -> UsageSeen | None:
+        """Nothing is reported."""
+        return None
+
+    def feed(self, chunk: bytes) -> bytes:
+        """Return the bytes that came."""
+        return chunk
+
+    def cut_off(self, error: ApiError | None = None) -> None:
+        """End it; without an error that is its usual end."""
+        if not self.ended:
+            self.ended, self.error = True, error
+            self.ending = b"" if error is None else error.event("completions")
+
+    def closing(self, _detail: object = None) -> bytes:
+        """Return what is left to send."""
+        return self.ending
+
+    def counted(self, input_tokens: int) -> UsageSeen:
+        """Return the input that was expected, and no output."""
+        return UsageSeen(input_tokens, 0, 0, 0, "estimated")

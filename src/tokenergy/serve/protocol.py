@@ -1,0 +1,144 @@
+"""uvicorn's HTTP protocol with what it does not bound itself: slow heads, large heads, idle hands.
+
+uvicorn waits for ever for the end of a request's head, and takes a head of any size. Here a head
+has so many bytes and seconds; and whoever answers is told at once when the client has left, by
+`on_gone` in the scope, without a task that listens for it.
+"""
+
+import asyncio
+from typing import Any, ClassVar, Final
+
+import httptools
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from tokenergy.company.serving.plan import LimitsPlan
+
+ON_GONE: Final = "tokenergy.on_gone"
+"""Key of the scope under which an application leaves what is called when its client leaves."""
+TOO_LARGE: Final = (
+    b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-type: application/json\r\n"
+    b"connection: close\r\ncontent-length: %d\r\n\r\n%s"
+)
+TOO_SLOW: Final = (
+    b"HTTP/1.1 408 Request Timeout\r\ncontent-type: application/json\r\n"
+    b"connection: close\r\ncontent-length: %d\r\n\r\n%s"
+)
+BROKEN: Final = (
+    b"HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\n"
+    b"connection: close\r\ncontent-length: %d\r\n\r\n%s"
+)
+ERROR: Final = b'{"error":{"message":"%s","type":"invalid_request_error","param":null,"code":"%s"}}'
+
+
+class GuardedProtocol(HttpToolsProtocol):
+    """One connection of a client."""
+
+    limits: ClassVar[LimitsPlan] = LimitsPlan()
+    waiting: ClassVar[dict["GuardedProtocol", float]] = {}
+    """Connections whose head is not complete, by the loop's time at which it began."""
+    by_address: ClassVar[dict[str, int]] = {}
+    refused_count: ClassVar[int] = 0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin to wait for the first head; turn away an address with too many connections."""
+        super().connection_made(transport)
+        self._head_bytes = 0
+        self._in_head = True
+        self.waiting[self] = self.loop.time()
+        most = self.limits.connections_per_address_count
+        if most:
+            address = self._address()
+            held = self.by_address.get(address, 0) + 1
+            self.by_address[address] = held
+            if held > most:
+                type(self).refused_count += 1
+                transport.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell whoever answers that nobody listens any more."""
+        self.waiting.pop(self, None)
+        if self.limits.connections_per_address_count:
+            address = self._address()
+            held = self.by_address.get(address, 1) - 1
+            if held > 0:
+                self.by_address[address] = held
+            else:
+                self.by_address.pop(address, None)
+        cycle: Any = self.cycle
+        super().connection_lost(exc)
+        cycles = [one for one, _ in self.pipeline]
+        for one in (cycle, *cycles):
+            if one is not None and not one.response_complete:
+                gone: Any = one.scope.get(ON_GONE)
+                if gone is not None:
+                    gone()
+
+    def _address(self) -> str:
+        client: Any = self.client
+        return "" if client is None else str(client[0])
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what came; a head beyond its limit ends the connection."""
+        if self._in_head:
+            self._head_bytes += len(data)
+            if self._head_bytes > self.limits.head_bytes and self._head_too_large(data):
+                return
+        self._unset_keepalive_if_required()
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self.transport.close()
+        except (httptools.HttpParserError, UnicodeDecodeError):
+            self._end(BROKEN, b"the request is no HTTP that can be read", b"invalid_http")
+
+    def _head_too_large(self, data: bytes) -> bool:
+        """End the connection where the head has no end within its limit."""
+        end = data.find(b"\r\n\r\n")
+        before = self._head_bytes - len(data)
+        if end >= 0 and before + end <= self.limits.head_bytes:
+            return False
+        text = b"the head is longer than %d bytes" % self.limits.head_bytes
+        self._end(TOO_LARGE, text, b"head_too_large")
+        return True
+
+    def _end(self, form: bytes, message: bytes, code: bytes) -> None:
+        """Answer in OpenAI's shape, if nothing is being answered, and close."""
+        if not self.transport.is_closing():
+            cycle: Any = self.cycle
+            if cycle is None or cycle.response_complete:
+                body = ERROR % (message, code)
+                self.transport.write(form % (len(body), body))
+            self.transport.close()
+
+    def on_message_begin(self) -> None:
+        """Begin a head."""
+        super().on_message_begin()
+        self._in_head = True
+        self.waiting.setdefault(self, self.loop.time())
+
+    def on_headers_complete(self) -> None:
+        """End a head."""
+        self._in_head = False
+        self._head_bytes = 0
+        self.waiting.pop(self, None)
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """Be ready for the next head, whose time begins with its first byte."""
+        super().on_message_complete()
+        self._in_head = True
+
+    @classmethod
+    def sweep(cls, now_s: float) -> None:
+        """End connections whose head has not come in time; called about once a second."""
+        edge_s = now_s - cls.limits.head_s
+        for slow in [one for one, began_s in cls.waiting.items() if began_s < edge_s]:
+            cls.waiting.pop(slow, None)
+            text = b"the head did not come within %d s" % round(cls.limits.head_s)
+            slow._end(TOO_SLOW, text, b"request_timeout")
+
+
+def guarded(limits: LimitsPlan) -> type[GuardedProtocol]:
+    """Return the protocol with these limits, and with connections of its own."""
+    made: dict[str, Any] = {"limits": limits, "waiting": {}, "by_address": {}, "refused_count": 0}
+    return type("GuardedProtocol", (GuardedProtocol,), made)

@@ -1,0 +1,13 @@
+"""A spend limit that many clients race for on several workers; `make bench-serve` at length."""
+
+from serve_bench import passes
+
+
+def test_a_spend_limit_is_never_exceeded_and_nearly_all_of_it_is_of_use() -> None:
+    found = passes("budget_race")
+    assert found.more["spent_nano_usd"] <= found.more["limit_nano_usd"]
+
+
+def test_what_a_killed_holder_of_leases_had_spent_is_exact() -> None:
+    found = passes("lease_holder_killed")
+    assert found.more["spent_nano_usd"] <= found.more["limit_nano_usd"]
