@@ -60,15 +60,15 @@ def video_plan(**more: Any) -> Any:
 
 @contextmanager
 def studio(
-    tmp_path: Path, *, usd_per_mtok: float = 1.0, tpot_s: float = 0.0001, **more: Any
+    tmp_path: Path, *, usd_per_mtok: float = 1.0, made_s: float = 0.2, **more: Any
 ) -> Iterator[tuple[RunningWorld, OpenAI, SqliteBatches]]:
-    """Run a gateway with a desk for videos; a clip takes 0.2 s and a bit."""
+    """Run a gateway with a desk for videos; a clip takes 0.2 s there by the board."""
     plan = video_plan(**more)
-    made = board_of(plan, prices_usd_per_mtok=(usd_per_mtok,), shares=(1.0,), tpot_s=tpot_s)
+    made = board_of(plan, prices_usd_per_mtok=(usd_per_mtok,), shares=(1.0,))
     with running(plan=plan, made=made) as world, warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # the SDK's: the service is to end
         batches = SqliteBatches(world.folder / "batches.sqlite", world.folder / "files")
-        desk = VideoDesk(world.gateway, batches.videos, owner="1")
+        desk = VideoDesk(world.gateway, batches.videos, owner="1", pace_ratio=0.2 / made_s)
         world.worker.door._side = side_app(world.gateway, videos=(batches.videos, desk))
         with OpenAI(api_key="tk-test", base_url=f"{world.url}/v1", max_retries=0) as client:
             yield world, client, batches
@@ -128,7 +128,7 @@ def test_a_job_is_its_tenants_own(tmp_path: Path) -> None:
 
 
 def test_a_deleted_job_is_stopped_and_costs_nothing(tmp_path: Path) -> None:
-    with studio(tmp_path, tpot_s=0.1) as (world, client, _):
+    with studio(tmp_path, made_s=100.0) as (world, client, _):
         video = client.videos.create(prompt="a cat", model="clip")
         with pytest.raises(openai.ConflictError):
             client.videos.download_content(video.id)
@@ -142,7 +142,7 @@ def test_a_deleted_job_is_stopped_and_costs_nothing(tmp_path: Path) -> None:
 
 
 def test_progress_is_told_while_it_is_made(tmp_path: Path) -> None:
-    with studio(tmp_path, tpot_s=0.005) as (_, client, __):  # five seconds
+    with studio(tmp_path, made_s=5.0) as (_, client, __):
         video = client.videos.create(prompt="a cat", model="clip")
         until(lambda: 0 < client.videos.retrieve(video.id).progress < 100)
         client.videos.delete(video.id)
@@ -167,7 +167,11 @@ def test_a_job_of_a_worker_that_ended_has_failed(tmp_path: Path) -> None:
 def test_the_end_of_the_gateway_interrupts_a_job(tmp_path: Path) -> None:
     from tokenergy.company.serving.plan import LimitsPlan
 
-    with studio(tmp_path, tpot_s=1.0, limits=LimitsPlan(drain_s=0.1)) as (world, client, batches):
+    with studio(tmp_path, made_s=1_000.0, limits=LimitsPlan(drain_s=0.1)) as (
+        world,
+        client,
+        batches,
+    ):
         video = client.videos.create(prompt="a cat", model="clip")
         world.stop()
         until(world.ended.is_set)

@@ -139,7 +139,7 @@ class BoardMaker:
         self._opened_at_s = now_s
         if held is None:
             self._recall(fresh)
-            self._marks = marks_of(files_of(live.opened.company, self._company))
+            self._marks = marks_of(self._files_of(fresh))
         else:
             at = live.index_at(now_s)
             fresh.go_on_from(held)
@@ -168,9 +168,13 @@ class BoardMaker:
         return fed and now_s - self._opened_at_s >= self.plan.board_every_s
 
     def _files(self) -> Iterable[Path]:
-        if self._held is None:
-            return [self._company]
-        return files_of(self._held.world.company, self._company)
+        return [self._company] if self._held is None else self._files_of(self._held)
+
+    def _files_of(self, held: BoardIntervals) -> Iterable[Path]:
+        """Return what somebody may edit: not what this process writes itself."""
+        named = files_of(held.world.company, self._company)
+        own = (self._folder / "prices").resolve()
+        return [path for path in named if not path.is_relative_to(own)]
 
     def _fits(self, fresh: BoardIntervals) -> None:
         """Refuse a company that is no longer the one that the workers know.

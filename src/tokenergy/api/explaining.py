@@ -63,7 +63,11 @@ class Explained:
             "board_id": self.board_id,
             "told": self.told,
             "decided": None if self.decided is None else msgspec.structs.asdict(self.decided),
-            "ended": msgspec.structs.asdict(self.ended),
+            "ended": {
+                name: value
+                for name, value in msgspec.structs.asdict(self.ended).items()
+                if name not in ("asked", "decided", "state")
+            },
             "actions": [
                 asdict(action) | {"chosen": action is self.chosen} for action in self.actions
             ],

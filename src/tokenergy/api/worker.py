@@ -151,20 +151,14 @@ async def joined(
     runner = BatchRunner(gateway, batches, owner=str(number))
     metrics = folder / "metrics"
     metrics.mkdir(mode=0o700, exist_ok=True)
-    probes = (board_probe(watch, plan, gateway.now_s),)
+    probes = (board_probe(watch, plan, gateway.now_s), runner.probe)
     worker = Worker(
         gateway,
-        side_app(
-            gateway,
-            batches=batches,
-            usage=usage,
-            videos=(batches.videos, VideoDesk(gateway, batches.videos, owner=str(number))),
-            wake=runner.wake,
-            probes=probes,
-        ),
+        _side(gateway, batches, usage, runner, probes, owner=str(number)),
         sockets=[door],
         keepers=[leases, _DoorKeeper(gateway, keys)],
         tasks=[runner.run],
+        stops=[runner.stop],
         metrics_file=metrics / str(number),
         admin=None if admin is None else (_admin(gateway, metrics, probes), admin),
     )
@@ -223,6 +217,27 @@ def board_probe(watch: BoardWatch, plan: WorkerPlan, now_s: Callable[[], float])
         return Reason("prices", "degraded" if wrong else "ok", "; ".join(wrong))
 
     return probe
+
+
+def _side(
+    gateway: Gateway,
+    batches: SqliteBatches,
+    usage: ServedUsage | None,
+    runner: BatchRunner,
+    probes: tuple[Probe, ...],
+    *,
+    owner: str,
+) -> AsgiApp:
+    """Return the application beside the hot path; video jobs run under this worker's name."""
+    desk = VideoDesk(gateway, batches.videos, owner=owner)
+    return side_app(
+        gateway,
+        batches=batches,
+        usage=usage,
+        videos=(batches.videos, desk),
+        wake=runner.wake,
+        probes=probes,
+    )
 
 
 def _admin(gateway: Gateway, metrics: Path, probes: tuple[Probe, ...]) -> AsgiApp:

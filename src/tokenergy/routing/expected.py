@@ -36,6 +36,28 @@ class Expected(NamedTuple):
     most_tokens: int | None
 
 
+class Answers(NamedTuple):
+    """The last answers of a tenant that ended by themselves.
+
+    Attributes:
+        last_tokens: their lengths, the newest last.
+        mean_tokens: of them.
+        late_tokens: their 95th percentile.
+    """
+
+    last_tokens: tuple[int, ...]
+    mean_tokens: int
+    late_tokens: int
+
+
+def answers_with(seen: Answers | None, output_tokens: int) -> Answers:
+    """Return the answers with one more; of the oldest so many are forgotten."""
+    last = () if seen is None else seen.last_tokens[1 - REMEMBERED_COUNT :]
+    last = (*last, output_tokens)
+    late = sorted(last)[min(len(last) - 1, int(LATE_SHARE * len(last)))]
+    return Answers(last, round(sum(last) / len(last)), late)
+
+
 class Lengths(NamedTuple):
     """What was seen of texts and answers.
 
@@ -45,7 +67,7 @@ class Lengths(NamedTuple):
     """
 
     bytes_by: Kept[Hashable, float] = EMPTY
-    answers_by: Kept[Hashable, tuple[int, ...]] = EMPTY
+    answers_by: Kept[Hashable, Answers] = EMPTY
 
     def input_tokens(
         self, *, tenant: str, model: str, text_bytes_count: int, other_tokens: int = 0
@@ -83,11 +105,10 @@ class Lengths(NamedTuple):
             cap_tokens: the client's cap of one answer; None: it states none.
             answers_count: n, answers to one prompt.
         """
-        seen = self.answers_by.get((tenant, model, tier)) or ()
+        seen = self.answers_by.get((tenant, model, tier))
         mean, late = prior_mean_tokens, prior_late_tokens
-        if len(seen) >= LEARNT_FROM_COUNT:
-            mean = round(sum(seen) / len(seen))
-            late = sorted(seen)[min(len(seen) - 1, int(LATE_SHARE * len(seen)))]
+        if seen is not None and len(seen.last_tokens) >= LEARNT_FROM_COUNT:
+            mean, late = seen.mean_tokens, seen.late_tokens
         late = max(mean, late)
         if cap_tokens is not None:
             mean, late = min(mean, cap_tokens), min(late, cap_tokens)
@@ -126,6 +147,5 @@ class Lengths(NamedTuple):
             bytes_by = bytes_by.put((tenant, model), moved)
         if not capped and output_tokens > 0:
             key = (tenant, model, tier)
-            last = answers_by.get(key) or ()
-            answers_by = answers_by.put(key, (*last[1 - REMEMBERED_COUNT :], output_tokens))
+            answers_by = answers_by.put(key, answers_with(answers_by.get(key), output_tokens))
         return Lengths(bytes_by, answers_by)

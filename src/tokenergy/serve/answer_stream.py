@@ -54,7 +54,7 @@ class Stream(Protocol):
 
     @property
     def usage(self) -> UsageSeen | None:
-        """Usage as reported; None as long as nothing was, or nothing that can be used."""
+        """Usage as reported, or so far (source `counted`); None: none that can be used came."""
         ...
 
     def feed(self, chunk: bytes) -> bytes:

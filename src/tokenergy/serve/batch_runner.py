@@ -26,6 +26,7 @@ from tokenergy.company.serving.ports import StoreFault
 from tokenergy.serve.asked import ENDPOINT_PATHS
 from tokenergy.serve.batch_answer import Later, judged
 from tokenergy.serve.batch_check import Checked, LineAsked, checked_lines
+from tokenergy.serve.health import Reason
 from tokenergy.serve.openai_error import ApiError, unexpected
 from tokenergy.serve.side import Side, Told
 from tokenergy.units import S_PER_H, TOKENS_PER_MTOK
@@ -117,14 +118,21 @@ class BatchRunner:
                     await asyncio.wait_for(called.wait(), seconds)
 
     async def _kept(self, step: Callable[[], Awaitable[bool]]) -> bool:
-        """Take a step; what the store cannot do now is tried again later."""
+        """Take a step; what cannot be done now is told by `probe`, and tried again later."""
         try:
             done = await step()
         except StoreFault as fault:
             self.fault = str(fault)
             return False
+        except Exception as fault:  # one fault of ours must not end all batches
+            self.fault = f"batches: {type(fault).__name__}"
+            return False
         self.fault = ""
         return done
+
+    def probe(self) -> Reason:
+        """Return how it stands, for readiness: requests are served without it."""
+        return Reason("batches", "degraded" if self.fault else "ok", self.fault)
 
     async def _freed(self) -> bool:
         return bool(await asyncio.to_thread(self._batches.free, self._owner))

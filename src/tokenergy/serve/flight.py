@@ -66,15 +66,14 @@ class Flight:
         moved: whether the state and the leases count it.
         board: it was decided by; None before.
         stream: what reads the answer as it passes; None for a whole one.
-        first_s: moment of the first byte from upstream; 0 before.
     """
 
     __slots__ = (
         "_task", "asked", "batch", "began_tick_s", "board", "body", "caller", "deadline_s",
         "decision", "endpoint", "first_s", "gateway", "gone", "held_count", "holdings", "inwards",
-        "marked_s", "moved", "opened_s", "openings_count", "outlet", "rate_headers", "request",
-        "request_id", "retries_count", "row", "seat", "served_model", "snapshot", "stopping",
-        "stream", "tenant", "tier", "upstream_name", "wishes",
+        "marked_s", "moved", "opened_s", "openings_count", "outlet", "part", "rate_headers",
+        "request", "request_id", "retries_count", "row", "seat", "served_model", "snapshot",
+        "stopping", "stream", "tenant", "tier", "upstream_name", "wishes",
     )  # fmt: skip
 
     def __init__(
@@ -111,7 +110,7 @@ class Flight:
         self.board: Board | None = None
         self.stream: Stream | None = None
         self.gone = self.stopping = self.moved = False
-        self.held_count = 0
+        self.held_count, self.part = 0, 0.0
         self.opened_s = self.first_s = self.marked_s = 0.0
         self.openings_count = self.retries_count = 0
         self.rate_headers: tuple[tuple[bytes, bytes], ...] = ()

@@ -33,6 +33,7 @@ from tokenergy.serve.asked import Asked, Endpoint, read_asked
 from tokenergy.serve.board_watch import BoardWatch
 from tokenergy.serve.budget_owner import pacers_of
 from tokenergy.serve.closing import BUDGET, Used
+from tokenergy.serve.counting import Served
 from tokenergy.serve.counts import SharedCounts, budget_names
 from tokenergy.serve.flight import Flight
 from tokenergy.serve.gateway_metrics import Tally
@@ -42,6 +43,7 @@ from tokenergy.serve.outlet import MemoryOutlet
 from tokenergy.serve.passing import is_passed, read_other
 from tokenergy.serve.pool import Pool
 from tokenergy.serve.retry_budget import RetryBudget
+from tokenergy.serve.room import Room
 from tokenergy.serve.side import Told
 from tokenergy.serve.telling import Telling
 
@@ -94,6 +96,8 @@ class Gateway:
         self.admission = Admission(plan, secret=secret)
         self.lengths = Lengths()
         self.tally = Tally()
+        self.served = Served()
+        self.learnt_count: dict[tuple[str, str, str], int] = {}
         self.retries = RetryBudget(plan.limits.retry_share, now=time.monotonic)
         self.holding = Holding(self)
         self.flights: set[Flight] = set()
@@ -104,6 +108,7 @@ class Gateway:
         self._state: State | None = None
         self._down: frozenset[str] | None = None
         self._last_number = 0
+        self._room = Room(len(plan.deployments))
         self.telling = Telling(plan, watch)
         self.stopping = False
 
@@ -136,9 +141,11 @@ class Gateway:
             return
         if self._state is None:
             self._state = State.opened(board, now_s=now_s)
+            self._room.refreshed(board)
             self._down = None
         elif fresh:
             self._state = self._state.at(now_s).refreshed(board)
+            self._room.refreshed(board)
             self._down = None
         down = self.pool.down_deployments()
         if down is not self._down:
@@ -167,6 +174,11 @@ class Gateway:
         if board is None or self._state is None:
             raise openai_error.unavailable("no_prices", "No prices are known yet.")
         state = self._state.at(self.now_s())
+        load = board.by_name.get(request.workload)
+        if load is not None:
+            counts = self._room.seen_by(load.index, state.counts)
+            if counts is not state.counts:
+                state = state._replace(counts=counts)
         return board, state, decide(request, board, state)
 
     def advise(self, request: Request) -> Decision:
@@ -181,6 +193,8 @@ class Gateway:
         place = decision.candidate
         if place is not None:
             self.counts.add(place.place, 1)
+            flight.part = self._room.part(decision.workload_index, place.place)
+            self._room.add(place.place, flight.part)
         for name in decision.request.budgets:
             self._use(name, decision, decision.cost_usd, decision.use_j, seen_count=1.0)
 
@@ -193,6 +207,7 @@ class Gateway:
         place = decision.candidate
         if place is not None:
             self.counts.add(place.place, -1)
+            self._room.add(place.place, -flight.part)
             self._state = self._state.settled(
                 Usage(
                     decision, used.input_tokens, used.cached_tokens, used.output_tokens,
@@ -227,7 +242,8 @@ class Gateway:
         place = decision.candidate
         if place is None or self._state is None:
             return True
-        return self._state.counts.busy[place.place] + 1 <= place.slots_count
+        counts = self._room.seen_by(decision.workload_index, self._state.counts)
+        return counts.busy[place.place] + 1 <= place.slots_count
 
     def down_s(self, request: Request) -> float:
         """Return when a server that is out may be asked again."""

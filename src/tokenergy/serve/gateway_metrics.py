@@ -80,11 +80,18 @@ class Told(msgspec.Struct, array_like=True):
 
 
 class Tally:
-    """The counts of one worker."""
+    """The counts of one worker.
+
+    Attributes:
+        counts: by name and labels.
+        rows: what is summed elsewhere and told with them (`counting.Served`).
+        gauges: of now.
+    """
 
     def __init__(self) -> None:
         """Begin at nothing."""
         self.counts: defaultdict[tuple[str, Labels], float] = defaultdict(float)
+        self.rows: Mapping[tuple[str, Labels], float] = {}
         self.gauges: dict[tuple[str, Labels], float] = {}
         self._spread: dict[tuple[str, Labels], list[int]] = {}
         self._sums: defaultdict[tuple[str, Labels], float] = defaultdict(float)
@@ -114,7 +121,10 @@ class Tally:
     def encoded(self) -> bytes:
         """Return all of it for the file."""
         told = Told({}, {}, {})
-        for (name, labels), amount in self.counts.items():
+        whole = dict(self.counts)
+        for key, amount in self.rows.items():
+            whole[key] = whole.get(key, 0.0) + amount
+        for (name, labels), amount in whole.items():
             told.counters.setdefault(name, []).append((labels, amount))
         for (name, labels), value in self.gauges.items():
             told.gauges.setdefault(name, []).append((labels, value))

@@ -4,6 +4,7 @@ The client's head is long out by then, so the error can only be an event; its st
 record. Servers write it as an object, a text, with the status as `code` or without.
 """
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
@@ -20,21 +21,21 @@ _decode = msgspec.json.Decoder().decode
 
 def stream_error(data: bytes | msgspec.Raw) -> ApiError:
     """Return the error that an event carries; a server's own fault is 502."""
-    told = _object(data)
+    told = said_in(data)
     message, status = told.get("message"), told.get("code")
     if not isinstance(message, str) or not message:
         return cut_short("upstream_error")
     if len(message) > MESSAGE_CHARS_COUNT:
         message = message[:MESSAGE_CHARS_COUNT] + "…"
-    code, param = _word(told, "code"), _word(told, "param")
-    if _word(told, "type") in TOO_LONG or code in TOO_LONG:
+    code, param = word(told, "code"), word(told, "param")
+    if word(told, "type") in TOO_LONG or code in TOO_LONG:
         return ApiError(400, "context_length_exceeded", message, param=param)
     if isinstance(status, int) and status in CLIENTS_FAULT:
         return ApiError(status, None, message, param=param)
     return ApiError(502, code or "upstream_error", message, type="server_error", param=param)
 
 
-def _object(data: bytes | msgspec.Raw) -> dict[str, Any]:
+def said_in(data: bytes | msgspec.Raw) -> dict[str, Any]:
     """Return the object with `message`, wherever a server puts it; {} if there is none."""
     try:
         read = _decode(data)
@@ -44,9 +45,14 @@ def _object(data: bytes | msgspec.Raw) -> dict[str, Any]:
         read = read["error"]
     if isinstance(read, str):
         return {"message": read}
-    return read if isinstance(read, dict) else {}
+    if not isinstance(read, dict):
+        return {}
+    if "message" not in read and isinstance(read.get("detail"), str):
+        return {**read, "message": read["detail"]}
+    return read
 
 
-def _word(told: dict[str, Any], key: str) -> str | None:
+def word(told: Mapping[str, object], key: str) -> str | None:
+    """Return a short text of an error, such as its code; None where it is no text."""
     value = told.get(key)
     return value[:WORD_CHARS_COUNT] if isinstance(value, str) else None

@@ -1,76 +1,51 @@
-"""What a model server says when it refuses a request, in OpenAI's shape."""
+"""Verb: turn a model server's refusal into what its client is told, in OpenAI's shape.
 
-from typing import Any, Final
+Servers write errors in many shapes: OpenAI's, vLLM's older one without the outer object, FastAPI's
+`detail`, a text. What the client did wrong is passed on in the server's words. What is between the
+gateway and the server (our key there, an unasked redirect, a fault) is 502 without them: such a
+text may name an address.
+"""
 
-import msgspec
+from collections.abc import Mapping
+from typing import Final
 
-from tokenergy.serve.openai_error import ApiError
+from tokenergy.serve.openai_error import ApiError, overloaded, upstream_failed
+from tokenergy.serve.stream_error import TOO_LONG, said_in, word
 
 MESSAGE_CHARS_COUNT: Final = 2_000
-TYPES: Final = {400: "invalid_request_error", 404: "invalid_request_error", 429: "rate_limit_error"}
-"""OpenAI's classes for a server that states none."""
+PASSED_ON: Final = frozenset({400, 402, 404, 405, 406, 409, 410, 411, 413, 415, 422, 451, 501})
+"""Statuses that are about the request itself."""
+SLOW: Final = frozenset({408, 425})
+BUSY_WAIT_S: Final = 2.0
+STATED_TYPES: Final = frozenset({"invalid_request_error", "not_found_error", "not_supported_error"})
 
 
-class _Said(msgspec.Struct, gc=False):
-    error: msgspec.Raw | None = None
-    message: Any = None
-    detail: Any = None
-    type: Any = None
-    code: Any = None
-    param: Any = None
+def upstream_refused(status: int, body: bytes, *, retry_s: float | None = None) -> ApiError:
+    """Return a server's refusal as ours.
 
-
-class _Inner(msgspec.Struct, gc=False):
-    message: Any = None
-    type: Any = None
-    code: Any = None
-    param: Any = None
-
-
-_SAID: Final = msgspec.json.Decoder(_Said, strict=False)
-_INNER: Final = msgspec.json.Decoder(_Inner, strict=False)
-
-
-def upstream_refused(status: int, body: bytes) -> ApiError:
-    """Return an upstream's refusal as ours: its status, its words, its code.
-
-    vLLM, SGLang and FastAPI servers write the same facts at other places (`message` at the top,
-    `detail`); what is no JSON is told by its status alone. A status that is no refusal, such as an
-    unasked redirect, is 502: it is never followed.
+    Args:
+        status: of its answer, other than 200.
+        body: of its answer, whole or its beginning.
+        retry_s: its `Retry-After` in seconds; None: it told none.
     """
-    if not 400 <= status < 600:
-        return ApiError(
-            502, "upstream_unexpected", "The model server's answer was none.", type="server_error"
-        )
-    kind = TYPES.get(status, "invalid_request_error" if status < 500 else "server_error")
-    said: _Said | _Inner | None = None
-    try:
-        outer = _SAID.decode(body)
-        said = outer
-        if outer.error is not None:
-            raw = bytes(outer.error)
-            said = _INNER.decode(raw) if raw[:1] == b"{" else _Inner(message=_text(raw))
-        message = said.message if said.message is not None else outer.detail
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-        message = None
-    if not isinstance(message, str):
+    if status == 429 or status in SLOW:
+        return overloaded(retry_s=BUSY_WAIT_S if retry_s is None else retry_s)
+    if status not in PASSED_ON:
+        return upstream_failed(code="upstream_error" if status >= 400 else "upstream_unexpected")
+    return _passed_on(status, said_in(body))
+
+
+def _passed_on(status: int, said: Mapping[str, object]) -> ApiError:
+    message = said.get("message")
+    if not isinstance(message, str) or not message:
         message = f"The model server refused the request (status {status})."
-    code = getattr(said, "code", None)
-    param = getattr(said, "param", None)
-    stated = getattr(said, "type", None)
+    kind, code = word(said, "type"), word(said, "code")
+    if kind in TOO_LONG or code in TOO_LONG:
+        status, code = 400, "context_length_exceeded"
     return ApiError(
         status,
-        code if isinstance(code, str) else _code_of(stated, status),
+        code or kind or f"upstream_{status}",
         message[:MESSAGE_CHARS_COUNT],
-        type=stated if isinstance(stated, str) and stated.endswith("error") else kind,
-        param=param if isinstance(param, str) else None,
+        type=kind if kind in STATED_TYPES else "invalid_request_error",
+        param=word(said, "param"),
     )
-
-
-def _code_of(stated: object, status: int) -> str:
-    """Return a code where the server gave none, or a number: its type, else the status."""
-    return stated if isinstance(stated, str) and stated else f"upstream_{status}"
-
-
-def _text(raw: bytes) -> object:
-    return msgspec.json.decode(raw)

@@ -133,8 +133,7 @@ class VideoFlight(Flight):
             )
         self.seat, self.upstream_name = seat, seat.upstream.name
         self.served_model = seat.upstream.served_model
-        made_s = place.ttft_s + place.tpot_s * decision.output_tokens
-        self.service_s = made_s / self._pace_ratio
+        self.service_s = place.ttft_s / self._pace_ratio  # of media: to the finished item
         try:
             self._open(decision, seat)
         except ApiError:

@@ -56,6 +56,7 @@ class Worker:
         sockets: Sequence[socket.socket],
         keepers: Sequence[Keeper] = (),
         tasks: Sequence[Callable[[], Coroutine[Any, Any, None]]] = (),
+        stops: Sequence[Callable[[], None]] = (),
         metrics_file: Path | None = None,
         admin: tuple[AsgiApp, socket.socket] | None = None,
         takes_signals: bool = True,
@@ -68,6 +69,7 @@ class Worker:
             sockets: that listen already.
             keepers: looked after once a second.
             tasks: run beside the server until it ends, e.g. batches.
+            stops: called when it begins to end, so that they begin nothing more.
             metrics_file: where counts are written every two seconds.
             admin: the application of another port, and its socket.
             takes_signals: whether SIGTERM and SIGINT end it; else only `end` does.
@@ -75,6 +77,7 @@ class Worker:
         self.gateway, self._sockets = gateway, list(sockets)
         self.door = Door(gateway, side)
         self._keepers, self._tasks, self._metrics_file = keepers, tasks, metrics_file
+        self._stops = stops
         self._admin, self._takes_signals = admin, takes_signals
         self._ends = asyncio.Event()
         self._protocol: type[GuardedProtocol] = guarded(gateway.plan.limits)
@@ -114,6 +117,8 @@ class Worker:
         self, servers: Sequence[uvicorn.Server], serving: "Sequence[asyncio.Task[None]]"
     ) -> None:
         """Stop to accept, wait for what runs, and stop what is left."""
+        for stop in self._stops:
+            stop()
         for server in servers:
             server.should_exit = True
         until_s = time.monotonic() + self.gateway.plan.limits.drain_s
