@@ -30,7 +30,7 @@ static struct {
     int64_t requests, gap_us, first_us, spread_us, seed, timeout_us, rest_us;
     double seconds, rate;
     const char *key, *model, *log;
-} asked = {.connections = 1, .tokens = 64, .body_bytes = 1024, .usage = 1, .seconds = 1e9,
+} asked = {.connections = 1, .tokens = 64, .body_bytes = 1024, .usage = 1, .seconds = 600,
            .requests = 1LL << 60, .timeout_us = 60000000, .model = "small", .seed = 1,
            .rest_us = 5000};
 

@@ -7,7 +7,7 @@
  *
  * Without --rate each of K connections asks again as soon as it is answered (saturation, or K paced
  * streams). With it, requests begin by the clock, whether or not a connection is free: what waits
- * for one is counted as waiting for the answer. Ends after S seconds or N requests and what is
+ * for one is counted as waiting for the answer. Ends after S seconds (600) or N requests and what is
  * under way, or at SIGTERM; prints JSON. FILE gets one line a request:
  * `mark outcome status tokens prompt completion request-id`.
  *
@@ -275,6 +275,7 @@ int main(int count, char **words) {
     struct epoll_event events[EVENTS];
     read_words(count, words);
     signal(SIGPIPE, SIG_IGN);
+    with_parent();
     signal(SIGTERM, stop);
     signal(SIGINT, stop);
     all_files();

@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -66,6 +67,9 @@ static inline void put(struct bytes *b, const void *what, size_t size) {
 }
 
 static inline void put_text(struct bytes *b, const char *text) { put(b, text, strlen(text)); }
+
+/* End when whoever started this ends: nothing is left running. */
+static inline void with_parent(void) { prctl(PR_SET_PDEATHSIG, SIGKILL); }
 
 static inline void all_files(void) {
     struct rlimit most;

@@ -347,6 +347,7 @@ int main(int count, char **words) {
     int port = count > 1 ? atoi(words[1]) : 0, door = listening(&port);
     struct epoll_event events[EVENTS], first = {.events = EPOLLIN, .data.ptr = NULL};
     signal(SIGPIPE, SIG_IGN);
+    with_parent();
     signal(SIGTERM, stop);
     signal(SIGINT, stop);
     all_files();

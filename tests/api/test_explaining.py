@@ -142,7 +142,9 @@ def test_it_is_shown_for_people(tmp_path: Path, capsys) -> None:
 
 def test_what_cannot_be_decided_again_says_why(tmp_path: Path) -> None:
     made, mine, state = _case()
-    early = refused("x1", asked=None, decided=None, state=None, code="rate_limit_exceeded")
+    early = refused(
+        "x1", at_s=100.0, asked=None, decided=None, state=None, code="rate_limit_exceeded"
+    )
     records = [journalled(mine, decide(mine, made, state), state, made), early]
     ledger = kept(tmp_path, made, records, with_board=False)
     found = explain("r1", [ledger])

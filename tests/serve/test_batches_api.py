@@ -1,6 +1,7 @@
 """Files and batches as a client of the official SDK sees them, against a real server."""
 
 import json
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,9 @@ import openai
 import pytest
 from openai import OpenAI
 from openai.types import Batch
-from side_fake import FakeSide, line, served, until
+from side_fake import FakeSide, line, plan, served, until
+
+from tokenergy.company.serving.plan import LimitsPlan
 
 ENDPOINT = "/v1/chat/completions"
 
@@ -266,3 +269,22 @@ def test_files_are_checked(tmp_path: Path) -> None:
         assert [path.name for path in (tmp_path / "files" / "ann").iterdir()] == [kept.id]
         with pytest.raises(openai.BadRequestError):
             client.post("/files", body={"purpose": "batch"}, cast_to=object)
+
+
+def test_a_file_that_is_too_long_or_too_slow_leaves_nothing(tmp_path: Path) -> None:
+    """413 as soon as its length is known; 408 for one that stops to come."""
+    limits = LimitsPlan(body_grace_s=0.2)
+    side = FakeSide(plan=plan(limits=limits))
+    with served(side, tmp_path, runs=False) as running:
+        host, port = running.url.removeprefix("http://").split(":")
+        head = (
+            "POST /v1/files HTTP/1.1\r\nhost: x\r\nauthorization: Bearer tk-ann\r\n"
+            "content-type: multipart/form-data; boundary=b\r\ncontent-length: {}\r\n\r\n"
+        )
+        for length, status in ((10**12, b"413"), (1_000, b"408")):
+            with socket.create_connection((host, int(port)), timeout=10.0) as client:
+                client.sendall(head.format(length).encode() + b"--b\r\nContent-Disposition: form-")
+                answer = b"".join(iter(lambda: client.recv(4_096), b""))
+            assert answer.startswith(b"HTTP/1.1 " + status), answer
+            assert b'"error"' in answer
+    assert [path for path in (tmp_path / "files").rglob("*") if path.is_file()] == []

@@ -46,7 +46,7 @@ def test_a_line_is_one_request_of_the_journal(tmp_path: Path) -> None:
         assert batch.usage is not None
         assert batch.usage.output_tokens == sum(one.output_tokens for one in closed) == 36
         assert batch.usage.input_tokens == sum(one.input_tokens for one in closed)
-        assert server.counters["completion_tokens"] == 36
+        assert server.counters.completion_tokens == 36
         batches.close()
 
 

@@ -38,7 +38,8 @@ LOOK_S: Final = 5.0
 """How often the company file and its series are looked at."""
 LEAD_S: Final = 30.0
 """How long before an interval's edge its board is made, at most a quarter of an interval."""
-RETRY_S: Final = 15.0
+RETRY_S: Final = 60.0
+"""After a failure it is tried again so much later, or as soon as a file is edited."""
 NICE: Final = 5
 """How far it stands back behind workers where cores are short."""
 FEED_CACHE_S: Final = 240.0
@@ -76,6 +77,8 @@ class BoardMaker:
         self._opened_at_s = self._looked_at_s = -1e18
         self._failed_at_s: float | None = None
         self._marks: Mapping[str, tuple[int, int]] = {}
+        self._failed_marks: Mapping[str, tuple[int, int]] = {}
+        self._unread: tuple[Finding, ...] = ()
 
     def now_s(self) -> float:
         """Return the company's time."""
@@ -89,6 +92,8 @@ class BoardMaker:
     def step(self) -> float:
         """Do what is due, and return how many seconds later something is; nothing is raised."""
         now_s = self.now_s()
+        if self._waits_s(now_s) > 0.0:
+            return min(LOOK_S, self._waits_s(now_s))
         try:
             self._do(now_s)
             self._failed_at_s = None
@@ -119,7 +124,7 @@ class BoardMaker:
         last = at + 1 >= held.world.last
         if self._next is None and not last and now_s >= edge_s - self._lead_s(held):
             self._next = self._write(held, at + 1, self.now_s(), NEXT_BOARD)
-        self._tell(now_s, held.live.findings)
+        self._tell(now_s, (*self._unread, *held.live.findings))
 
     def _opened(self, now_s: float) -> BoardIntervals:
         """Return the company around the present, opened again where that may have changed."""
@@ -131,12 +136,19 @@ class BoardMaker:
         edited = marks != self._marks
         if held is not None and not edited and not self._is_old(held, now_s):
             return held
-        live = self._open(now_s)
-        if live.lacks_price:
-            raise FindingsError(live.findings)
-        fresh = BoardIntervals(live, self.plan)
-        self._fits(fresh)
-        self._opened_at_s = now_s
+        try:
+            live = self._open(now_s)
+            if live.lacks_price:
+                raise FindingsError(live.findings)
+            fresh = BoardIntervals(live, self.plan)
+            self._fits(fresh)
+        except FindingsError as error:
+            if held is None or not edited:
+                raise
+            # Somebody is at work on the file: what was read before stands until it can be read.
+            self._marks, self._unread = marks, error.findings
+            return held
+        self._opened_at_s, self._unread = now_s, ()
         if held is None:
             self._recall(fresh)
             self._marks = marks_of(self._files_of(fresh))
@@ -217,10 +229,16 @@ class BoardMaker:
     def _lead_s(self, held: BoardIntervals) -> float:
         return min(LEAD_S, held.world.step_h * S_PER_H / 4.0) + 2.0 * self._took_s
 
+    def _waits_s(self, now_s: float) -> float:
+        """Return how long it waits after a failure, unless somebody edits a file meanwhile."""
+        if self._failed_at_s is None or marks_of(self._files()) != self._failed_marks:
+            return 0.0
+        return self._failed_at_s + min(RETRY_S, self.plan.board_every_s) - now_s
+
     def _due_s(self) -> float:
         """Return when something is due next, in company time."""
         if self._failed_at_s is not None:
-            return self._failed_at_s + min(RETRY_S, self.plan.board_every_s)
+            return self._failed_at_s + LOOK_S
         made, held = self._made, self._held
         if made is None or held is None:
             return self.now_s()
@@ -234,7 +252,7 @@ class BoardMaker:
         )
 
     def _fail(self, now_s: float, findings: Iterable[Finding]) -> None:
-        self._failed_at_s = now_s
+        self._failed_at_s, self._failed_marks = now_s, marks_of(self._files())
         self._tell(now_s, findings)
 
     def _tell(self, now_s: float, findings: Iterable[Finding]) -> None:

@@ -139,8 +139,17 @@ def _learn(gateway: "Gateway", flight: "Flight", record: Closed) -> None:
         text_bytes_count=0 if asked.other_tokens else asked.text_bytes_count,
         text_tokens=record.input_tokens,
         output_tokens=record.output_tokens // max(1, asked.answers_count),
-        capped=record.finish == "length",
+        capped=record.finish == "length" or _at_cap(flight, record),
     )
+
+
+def _at_cap(flight: "Flight", record: Closed) -> bool:
+    """Tell whether an answer is as long as its cap: some servers call such a one complete."""
+    decision, asked = flight.decision, flight.asked
+    assert decision is not None
+    assert asked is not None
+    cap = decision.cap_tokens
+    return cap is not None and record.output_tokens >= cap * max(1, asked.answers_count)
 
 
 def gauge(gateway: "Gateway") -> None:

@@ -3,6 +3,8 @@
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Protocol
 
+from tokenergy.serve.cycle import Cycle
+
 Message = MutableMapping[str, Any]
 Send = Callable[[Message], Awaitable[None]]
 HeaderList = list[tuple[bytes, bytes]]
@@ -35,18 +37,23 @@ class Outlet(Protocol):
 
 
 class AsgiOutlet:
-    """A client's connection, through ASGI."""
+    """A client's connection: by the short way where the server has one, else through ASGI."""
 
-    __slots__ = ("_send", "began", "ended")
+    __slots__ = ("_direct", "_send", "began", "ended")
 
     def __init__(self, send: Send) -> None:
         """Take where messages go."""
         self._send = send
         self.began = self.ended = False
+        cycle = getattr(send, "__self__", None)
+        self._direct = cycle if isinstance(cycle, Cycle) and cycle.is_direct else None
 
     async def whole(self, status: int, headers: HeaderList, body: bytes) -> None:
         """Send a whole answer."""
         self.began = self.ended = True
+        if self._direct is not None:
+            await self._direct.whole(status, headers, body)
+            return
         headers.append((b"content-length", b"%d" % len(body)))
         send = self._send
         await send({"type": "http.response.start", "status": status, "headers": headers})
@@ -55,15 +62,24 @@ class AsgiOutlet:
     async def head(self, status: int, headers: HeaderList) -> None:
         """Send the head of a stream."""
         self.began = True
+        if self._direct is not None:
+            await self._direct.head(status, headers)
+            return
         await self._send({"type": "http.response.start", "status": status, "headers": headers})
 
     async def write(self, data: bytes) -> None:
         """Send a piece."""
+        if self._direct is not None:
+            await self._direct.chunk(data)
+            return
         await self._send({"type": "http.response.body", "body": data, "more_body": True})
 
     async def end(self, data: bytes) -> None:
         """Send the last piece."""
         self.ended = True
+        if self._direct is not None:
+            await self._direct.end(data)
+            return
         await self._send({"type": "http.response.body", "body": data, "more_body": False})
 
 

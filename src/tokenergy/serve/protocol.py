@@ -6,15 +6,23 @@ has so many bytes and seconds; and whoever answers is told at once when the clie
 """
 
 import asyncio
+import re
 from typing import Any, ClassVar, Final
+from urllib.parse import unquote
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from tokenergy.company.serving.plan import LimitsPlan
+from tokenergy.serve.cycle import Cycle
 
+PLAIN_PATH: Final = re.compile(rb"^/[A-Za-z0-9_/.\-]*$")
+"""A target that is a path and nothing else: what nearly all are."""
+ASGI: Final = {"version": "3.0", "spec_version": "2.3"}
 ON_GONE: Final = "tokenergy.on_gone"
 """Key of the scope under which an application leaves what is called when its client leaves."""
+KEEP_ALIVE_S: Final = 75.0
+"""How long a connection may wait for another request: longer than clients and proxies keep one."""
 TOO_LARGE: Final = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-type: application/json\r\n"
     b"connection: close\r\ncontent-length: %d\r\n\r\n%s"
@@ -36,6 +44,8 @@ class GuardedProtocol(HttpToolsProtocol):
     limits: ClassVar[LimitsPlan] = LimitsPlan()
     waiting: ClassVar[dict["GuardedProtocol", float]] = {}
     """Connections whose head is not complete, by the loop's time at which it began."""
+    idle: ClassVar[dict["GuardedProtocol", float]] = {}
+    """Connections that wait for another request, by the loop's time at which they began to."""
     by_address: ClassVar[dict[str, int]] = {}
     refused_count: ClassVar[int] = 0
 
@@ -57,6 +67,7 @@ class GuardedProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell whoever answers that nobody listens any more."""
         self.waiting.pop(self, None)
+        self.idle.pop(self, None)
         if self.limits.connections_per_address_count:
             address = self._address()
             held = self.by_address.get(address, 1) - 1
@@ -83,7 +94,7 @@ class GuardedProtocol(HttpToolsProtocol):
             self._head_bytes += len(data)
             if self._head_bytes > self.limits.head_bytes and self._head_too_large(data):
                 return
-        self._unset_keepalive_if_required()
+        self.idle.pop(self, None)
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -112,25 +123,83 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         """Begin a head."""
-        super().on_message_begin()
+        self.url = b""
+        self.expect_100_continue = False
+        self.headers = []
+        scope: Any = {
+            "type": "http",
+            "asgi": ASGI,
+            "http_version": "1.1",
+            "server": self.server,
+            "client": self.client,
+            "scheme": self.scheme,
+            "root_path": "",
+            "headers": self.headers,
+            "state": {},
+        }
+        self.scope = scope
         self._in_head = True
         self.waiting.setdefault(self, self.loop.time())
 
     def on_headers_complete(self) -> None:
-        """End a head."""
+        """End a head, and let the application begin: as uvicorn does, with a cycle of ours."""
         self._in_head = False
         self._head_bytes = 0
         self.waiting.pop(self, None)
-        super().on_headers_complete()
+        version, scope = self.parser.get_http_version(), self.scope
+        scope["method"] = self.parser.get_method().decode("ascii")
+        scope["http_version"] = version
+        raw_path, query = self.url, b""
+        if not PLAIN_PATH.match(raw_path):
+            parsed = httptools.parse_url(raw_path)
+            raw_path, query = parsed.path, parsed.query or b""
+        path = raw_path.decode("ascii")
+        scope["path"] = unquote(path) if "%" in path else path
+        scope["raw_path"], scope["query_string"] = raw_path, query
+        before: Any = self.cycle
+        self.cycle = cycle = Cycle(
+            scope=scope,
+            transport=self.transport,
+            flow=self.flow,
+            logger=self.logger,
+            access_logger=self.access_logger,
+            access_log=False,
+            default_headers=[],
+            message_event=asyncio.Event(),
+            expect_100_continue=self.expect_100_continue,
+            keep_alive=version != "1.0" and self.parser.should_keep_alive(),
+            on_response=self.on_response_complete,
+        )
+        if before is None or before.response_complete:
+            self._start_asgi_task(cycle, self.app)
+        else:  # pipelined: it waits for its turn
+            self.flow.pause_reading()
+            self.pipeline.appendleft((cycle, self.app))
 
     def on_message_complete(self) -> None:
         """Be ready for the next head, whose time begins with its first byte."""
         super().on_message_complete()
         self._in_head = True
 
+    def on_response_complete(self) -> None:
+        """Go on with the next request, or be idle: without a timer for each."""
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            cycle, app = self.pipeline.pop()
+            self._start_asgi_task(cycle, app)
+        else:
+            self.idle[self] = self.loop.time()
+
     @classmethod
     def sweep(cls, now_s: float) -> None:
-        """End connections whose head has not come in time; called about once a second."""
+        """End connections that are slow or long idle; called about once a second."""
+        long_s = now_s - KEEP_ALIVE_S
+        for held in [one for one, since_s in cls.idle.items() if since_s < long_s]:
+            cls.idle.pop(held, None)
+            held.transport.close()
         edge_s = now_s - cls.limits.head_s
         for slow in [one for one, began_s in cls.waiting.items() if began_s < edge_s]:
             cls.waiting.pop(slow, None)
@@ -140,5 +209,11 @@ class GuardedProtocol(HttpToolsProtocol):
 
 def guarded(limits: LimitsPlan) -> type[GuardedProtocol]:
     """Return the protocol with these limits, and with connections of its own."""
-    made: dict[str, Any] = {"limits": limits, "waiting": {}, "by_address": {}, "refused_count": 0}
+    made: dict[str, Any] = {
+        "limits": limits,
+        "waiting": {},
+        "idle": {},
+        "by_address": {},
+        "refused_count": 0,
+    }
     return type("GuardedProtocol", (GuardedProtocol,), made)

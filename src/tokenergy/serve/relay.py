@@ -11,8 +11,8 @@ from tokenergy.serve import openai_error
 from tokenergy.serve.answer_json import BYTES_OF_A_TOKEN_COUNT, Answered, read_answer, renamed
 from tokenergy.serve.answer_stream import Stream
 from tokenergy.serve.closing import Used
-from tokenergy.serve.headers import answer_headers
-from tokenergy.serve.openai_error import ApiError
+from tokenergy.serve.headers import answer_headers, retry_after_s
+from tokenergy.serve.openai_error import JSON_TYPE, ApiError
 from tokenergy.serve.openai_usage import UsageSeen, estimated
 from tokenergy.serve.passing import PassedStream, is_passed, read_passed
 from tokenergy.serve.sending import used_of
@@ -52,9 +52,9 @@ async def _whole(flight: "Flight", decision: Decision, exchange: Exchange, kind:
     if exchange.status != 200:
         used = Used()
         flight.close(used, outcome="failed", status=exchange.status)
-        error = upstream_refused(exchange.status, body)
+        error = upstream_refused(exchange.status, body, retry_s=retry_after_s(exchange.headers))
         headers = gateway.telling.answer_head(flight, decision, used)
-        headers += answer_headers(exchange.headers)
+        headers += [JSON_TYPE, *error.headers]
         await flight.outlet.whole(error.status, headers, error.body())
         return
     passes = is_passed(flight.endpoint)
@@ -157,7 +157,7 @@ async def _ended(flight: "Flight", decision: Decision, exchange: Exchange, strea
     outcome: Outcome = "drained" if flight.gone else "completed"
     if stream.error is not None:
         outcome = "failed"
-        if flight.seat is not None:
+        if flight.seat is not None and stream.error.status >= 500:
             flight.seat.done("fault")
             flight.seat = None
     try:

@@ -23,7 +23,6 @@ from tokenergy.serve.protocol import GuardedProtocol, guarded
 
 TICK_S: Final = 0.1
 TELL_S: Final = 2.0
-KEEP_ALIVE_S: Final = 75
 STILL_S: Final = 0.5
 """What is stopped at the end of the drain has so long to write itself down."""
 
@@ -181,7 +180,6 @@ class Worker:
                 server_header=False,
                 date_header=False,
                 proxy_headers=False,
-                timeout_keep_alive=KEEP_ALIVE_S,
                 backlog=2048,
                 timeout_graceful_shutdown=None,
             )

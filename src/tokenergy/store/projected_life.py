@@ -8,11 +8,11 @@ from typing import Final
 from tokenergy.company.finding import Finding
 from tokenergy.store.projected_batch import ProjectedBatch
 from tokenergy.store.segment_form import segment_numbers, segment_path
-from tokenergy.store.segment_read import CHUNK_BYTES, REMEDY, SegmentRead, read_head, read_segment
+from tokenergy.store.segment_read import REMEDY, SegmentRead, read_head, read_segment
 from tokenergy.store.served_tables import KEEP_LIFE, KEEP_PROJECTED
 from tokenergy.store.served_terms import ServedTerms
 
-STEP_BYTES: Final = CHUNK_BYTES
+STEP_BYTES: Final = 1024 * 1024
 """About how much of a segment one transaction takes."""
 
 
