@@ -95,12 +95,12 @@ static void read_line(struct client *c, const char *line, size_t size) {
         return;
     }
     int64_t left_us = number_after(line, size, " t=", -1), now = now_us();
-    if (left_us >= 0) {
+    if (memmem(line, size, "\" pay\"", 6)) {
         if (!c->tokens++) {
             c->first_us = now;
             keep(&first_us, (double)(now - c->scheduled_us));
         }
-        keep(&event_us, (double)(now - left_us));
+        if (left_us >= 0) keep(&event_us, (double)(now - left_us));
         if (!own(c, line, size)) c->wrong = 1;
     }
     if (memmem(line, size, "\"prompt_tokens\"", 15)) read_usage(c, line, size);

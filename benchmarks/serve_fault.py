@@ -148,7 +148,9 @@ def told_bad(what: str, found: list[Any]) -> tuple[str, ...]:
 
 def body(*, marked: int = 0, stream: bool = False, tokens: int = 8, **more: Any) -> dict[str, Any]:
     """Return a small request as a client of the fake upstream asks it."""
-    text = f"n={marked:08d} gap_us={more.pop('gap_us', 0)} first_us={more.pop('first_us', 0)} "
+    text = f"n={marked:08d} "
+    for word in ("gap_us", "first_us", "pad_bytes"):
+        text += f"{word}={more.pop(word, 0)} "
     asked: dict[str, Any] = {
         "model": MODEL,
         "messages": [{"role": "user", "content": text}],

@@ -9,25 +9,30 @@ is left over.
 import http.client
 import json
 import time
-from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from serve_fault import Found, body
 from serve_ours import Gateway, Server, faulty_upstream, gateway
 
+FAULTY_MODEL = "m"
+"""What the faulty server lists."""
 SERVERS_COUNT = 4
 """Two at each site, in turn."""
-LIMITS = "first_byte_least_s: 1, first_byte_ratio: 0.01, between_chunks_s: 1, breaker_open_s: 1"
+LIMITS = (
+    "first_byte_least_s: 1, first_byte_ratio: 0.01, between_chunks_s: 1, breaker_open_s: 1, "
+    "total_s: 3, hold_s: 1"
+)
+"""The head of a whole answer comes with its last token, so there the total counts."""
 FILES_MORE = 6
 """Open files beyond what there was before, after a rest: pools keep some connections."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
-    """What a client was told: `events` of a stream without `data:`, the last one first."""
+    """What a client was told; `text` is the end of it."""
 
     status: int
     error: dict[str, Any] | None = None
@@ -87,13 +92,13 @@ class Case:
     mid: bool = False
     only_one: bool = False
     asked_count: int = 4
-    extra: tuple[Callable[[list[Server]], str], ...] = field(default=())
 
 
 CASES = (
     Case(name="reset_before_head", how={"fault": "reset", "at_byte": 0}, statuses=(502, 503)),
     Case(name="burst_of_5xx", how={"status": 500}, statuses=(500, 502, 503)),
-    Case(name="slow_head", how={"head_s": 5.0}, statuses=(503, 504), asked_count=2),
+    Case(name="slow_head", how={"head_s": 5.0}, statuses=(503, 504), asked_count=2, stream=True),
+    Case(name="slow_answer", how={"head_s": 5.0}, statuses=(503, 504), asked_count=1),
     Case(name="garbage", how={"fault": "garbage"}, statuses=(502, 503)),
     Case(name="half_json", how={"fault": "half_json"}, statuses=(502, 503)),
     Case(
@@ -121,7 +126,12 @@ def broken(folder: Path, *, times: int = 1, names: tuple[str, ...] = ()) -> dict
     with ExitStack() as stack:
         servers = [stack.enter_context(faulty_upstream()) for _ in range(SERVERS_COUNT)]
         running = stack.enter_context(
-            gateway([server.url for server in servers], folder=folder, limits=LIMITS)
+            gateway(
+                [server.url for server in servers],
+                folder=folder,
+                limits=LIMITS,
+                served_model=FAULTY_MODEL,
+            )
         )
         key, (worker,) = running.key("acme"), running.workers()
         _healed(running, key, servers)

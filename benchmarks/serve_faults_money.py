@@ -17,7 +17,10 @@ TOKENS = 64
 MEAN_PROMPT_TOKENS = 41.5
 """Of the fake upstream: 17 to 66, in turn; some of it cached, and cheaper."""
 NANO = 1_000_000_000
+TURNS_COUNT = 2
 USABLE_SHARE = 0.97
+BUSY_SHARE = 0.01
+"""So many may be told 503: workers wait for one another at the store of leases."""
 
 
 def raced(
@@ -33,7 +36,7 @@ def raced(
         worth_count * (MEAN_PROMPT_TOKENS * INPUT_NANO_USD + TOKENS * OUTPUT_NANO_USD)
     )
     limit = SpendLimit(tenant="acme", usd=limit_nano_usd / NANO)
-    logs = [folder / f"clients-{turn}.log" for turn in range(3)]
+    logs = [folder / f"clients-{turn}.log" for turn in range(TURNS_COUNT)]
     with (
         upstreams(2) as servers,
         gateway(
@@ -67,7 +70,8 @@ def raced(
     lines = [line for log in logs for line in lines_of(log)]
     spent = sum(each.charged_nano_usd for each in recorded(ledger).values())
     answered = [line for line in lines if line.outcome == "answered"]
-    odd = [line for line in lines if line.status not in (200, 429, 0)]
+    busy = [line for line in lines if line.status == 503]
+    odd = [line for line in lines if line.status not in (200, 429, 503, 0)]
     share = spent / limit_nano_usd
     over = max(0, spent - limit_nano_usd)
     return Found(
@@ -78,10 +82,12 @@ def raced(
             *((f"only {share:.1%} of it was of use",) if share < USABLE_SHARE else ()),
             *told_bad("answered and not recorded", unrecorded(lines, ledger)),
             *told_bad("of an unexpected status", odd),
+            *(told_bad("told 503", busy) if len(busy) > BUSY_SHARE * len(lines) else ()),
         ),
         more={
             "worth": worth_count,
             "admitted": len(answered),
+            "told_503": len(busy),
             "used_share": round(share, 4),
             "limit_nano_usd": limit_nano_usd,
             "spent_nano_usd": spent,

@@ -10,7 +10,7 @@ from typing import Any
 
 from record import ROOT
 from serve_native import pinned
-from serve_peers import Proxy
+from serve_peers import MODEL, Proxy
 
 sys.path.append(str(ROOT / "tests"))  # the gateway's own tests start it in the same way
 
@@ -53,6 +53,7 @@ def gateway(
     spend_limits: Sequence[SpendLimit] = (SpendLimit(tenant="acme", usd=PLENTY_USD),),
     tenants: Sequence[str] = ("acme",),
     more: str = "",
+    served_model: str = MODEL,
     **options: Any,
 ) -> Iterator[Gateway]:
     """Run `tokenergy serve` in front of the upstreams; it leaves nothing behind.
@@ -64,7 +65,12 @@ def gateway(
         where = folder or Path(made)
         file = where / "crowd.yaml"
         text = company_text(
-            upstreams, tenants=tenants, spend_limits=spend_limits, limits=limits, more=more
+            upstreams,
+            tenants=tenants,
+            spend_limits=spend_limits,
+            limits=limits,
+            more=more,
+            served_model=served_model,
         )
         file.write_text(text, encoding="utf-8")
         with serving(

@@ -4,20 +4,23 @@
  *
  * Any POST is a chat completion. `max_tokens` says how many tokens come (64 if absent). The text of
  * the messages may say more: `n=00000012` is repeated in the answer, so that a client knows its
- * own; `gap_us=` waits between two tokens of a stream, `first_us=` before the first byte.
- * A token of a stream carries `t=` and the moment (us, monotonic) at which it left.
+ * own; `gap_us=` waits between two tokens of a stream, `first_us=` before the first byte;
+ * `pad_bytes=` makes each event so much longer.
+ * A token is ` pay`, four bytes as tokens have on average. Each event of a stream carries the
+ * client's `n=` and `t=`, the moment (us, monotonic) at which it left, as `system_fingerprint`.
  * Prompt tokens are 17 to 66, cached ones 16 for every seventh request: /counters holds the sums.
  * GET /health, /v1/models, /counters, /metrics.
  */
 #include "serve_net.h"
 
 enum { READING, WAITING, STREAMING };
+enum { PAD_MOST = 16384, UNSENT_MOST = 262144 };
 
 struct client {
     int fd, state, watched, wants_usage, gone;
     struct bytes in, out;
     int64_t due_us, gap_us;
-    int tokens, sent, begun, prompt, cached, place; /* place: in the heap, -1: not in it */
+    int tokens, sent, begun, pad, prompt, cached, place; /* place: in the heap, -1: not in it */
     char mark[24], model[128];
     struct client *next_dead;
 };
@@ -27,6 +30,7 @@ static struct {
     int64_t cut_prompt, cut_tokens, connections, open;
 } seen;
 
+static char padding[PAD_MOST];
 static int epoll_fd;
 static volatile sig_atomic_t ending;
 static struct client **heap, *dead;
@@ -162,11 +166,12 @@ static void put_event(struct client *c, const char *data) {
 }
 
 static void put_chunk(struct client *c, const char *choices, const char *usage) {
-    char data[1024];
+    static char data[PAD_MOST + 1024];
     snprintf(data, sizeof data,
              "{\"id\":\"chatcmpl-%s\",\"object\":\"chat.completion.chunk\",\"created\":1767225600,"
-             "\"model\":\"%s\",\"choices\":[%s]%s%s}",
-             c->mark + 2, c->model, choices, *usage ? "," : "", usage);
+             "\"model\":\"%s\",\"system_fingerprint\":\"%s t=%lld %.*s\",\"choices\":[%s]%s%s}",
+             c->mark + 2, c->model, c->mark, (long long)now_us(), c->pad, padding, choices,
+             *usage ? "," : "", usage);
     put_event(c, data);
 }
 
@@ -180,13 +185,10 @@ static void begin_stream(struct client *c) {
 }
 
 static void next_token(struct client *c) {
-    char choices[256], usage[256];
+    char usage[256];
     if (!c->begun) begin_stream(c);
-    snprintf(choices, sizeof choices,
-             "{\"index\":0,\"delta\":{\"content\":\"%s t=%lld \"},\"logprobs\":null,"
-             "\"finish_reason\":null}",
-             c->mark, (long long)now_us());
-    put_chunk(c, choices, "");
+    put_chunk(c, "{\"index\":0,\"delta\":{\"content\":\" pay\"},\"logprobs\":null,"
+                 "\"finish_reason\":null}", "");
     c->sent++;
     if (c->sent < c->tokens) {
         schedule(c, c->due_us + c->gap_us);
@@ -248,6 +250,8 @@ static void posted(struct client *c, const char *body, size_t size) {
     c->cached = seen.requests % 7 ? 0 : 16;
     c->begun = 0;
     c->gap_us = number_after(body, size, "gap_us=", 0);
+    c->pad = (int)number_after(body, size, "pad_bytes=", 0);
+    if (c->pad > PAD_MOST) c->pad = PAD_MOST;
     c->wants_usage = usage && !strncmp(usage, "true", 4);
     snprintf(c->mark, sizeof c->mark, "%.10s", mark && mark + 10 < body + size ? mark : "n=?");
     c->model[0] = 0;
@@ -316,7 +320,7 @@ static void due(void) {
         if (c->state == WAITING) {
             unschedule(c);
             answer_json(c);
-        } else if (held(&c->out) > 1 << 20) {
+        } else if (held(&c->out) > UNSENT_MOST) {
             schedule(c, now + 10000); /* it does not read: wait */
         } else {
             next_token(c);
@@ -332,6 +336,8 @@ static void accepted(int door) {
         c->fd = fd;
         c->place = -1;
         at_once(fd);
+        int most = UNSENT_MOST; /* what a client does not take stays unsent, and is seen */
+        setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &most, sizeof most);
         watch(c, 0);
         seen.connections++;
         seen.open++;
@@ -351,6 +357,7 @@ int main(int count, char **words) {
     signal(SIGTERM, stop);
     signal(SIGINT, stop);
     all_files();
+    memset(padding, 'x', sizeof padding);
     epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     epoll_ctl(epoll_fd, EPOLL_CTL_ADD, door, &first);
     printf("port %d\n", port);

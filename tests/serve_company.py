@@ -77,6 +77,7 @@ def company_text(
     spend_limits: Sequence[SpendLimit] = (),
     limits: str = "",
     more: str = "",
+    served_model: str = MODEL,
 ) -> str:
     """Return a company file whose `servers` (base addresses) stand at the two sites in turn.
 
@@ -86,13 +87,17 @@ def company_text(
         spend_limits: at most one of a tenant.
         limits: fields of `serve.limits`, e.g. `drain_s: 2, journal_bytes: 1048576`.
         more: further lines of `serve`, without indent.
+        served_model: the name that the servers know the model by.
     """
     lines = [HEAD.rstrip(), "serve:"]
     if servers:
         lines.append("  upstreams:")
     for at, url in enumerate(servers):
         site = SITES[at % len(SITES)]
-        lines.append(f"    - {{name: {site}-{at}, fleet: {site}-h100, model: small, url: {url!r}}}")
+        lines.append(
+            f"    - {{name: {site}-{at}, fleet: {site}-h100, model: small, url: {url!r}, "
+            f"served_model: {served_model}}}"
+        )
     lines.append("  tenants:")
     lines += [f"    - {{name: {name}, tiers: [chat, free], origin: france}}" for name in tenants]
     lines.append("  prices:")

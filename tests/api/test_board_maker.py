@@ -10,10 +10,12 @@ import yaml
 from feed_server import FeedServer, Told, day_ahead, energy_charts
 from feed_server_more import door
 
+from tokenergy.api.board_intervals import BoardIntervals
 from tokenergy.api.board_maker import BoardMaker
 from tokenergy.api.opened import load
 from tokenergy.api.worker_plan import worker_plan
 from tokenergy.company.serving.plan import encoded_plan
+from tokenergy.errors import InfeasibleProgram
 from tokenergy.routing.decide import decide
 from tokenergy.routing.state import State
 from tokenergy.serve.board_watch import NEXT_BOARD, BoardWatch
@@ -191,24 +193,25 @@ def test_a_broken_edit_leaves_what_was_read_and_says_why(tmp_path) -> None:
     assert "WRONG_TYPE" not in bench.codes
 
 
-def test_an_impossible_limit_leaves_the_last_board_which_grows_stale(tmp_path) -> None:
-    """Texas' fixed load of 4 MW behind a connection of 3 MW: nothing keeps that."""
+def test_a_program_that_cannot_be_solved_leaves_the_last_board_to_grow_stale(
+    tmp_path, monkeypatch
+) -> None:
     clock = Clock(NOON)
-    path = tmp_path / "small.yaml"
-    path.write_text(SMALL.read_text())
-    bench = Bench(path, tmp_path / "data", clock)
+    bench = Bench(SMALL, tmp_path / "data", clock)
     bench.step()
     held = bench.watch.board
     assert held is not None
-    path.write_text(
-        SMALL.read_text().replace("import_limit_mw: 3", "import_limit_mw: 3\n    fixed_load_mw: 4")
-    )
-    bench.live_until(clock.s + 610.0)
-    assert bench.codes
+
+    def unsolved(*_: object, **__: object) -> None:
+        raise InfeasibleProgram("nothing keeps the limit of 3 MW")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(BoardIntervals, "board", unsolved)
+        bench.live_until(clock.s + 610.0)
+    assert bench.codes == ["BOARD_NOT_MADE"]
     assert bench.watch.board is held
     assert held.is_stale(clock.s)
-    path.write_text(SMALL.read_text())
-    bench.live_until(clock.s + 10.0)
+    bench.live_until(clock.s + 65.0)
     assert bench.watch.board is not held
     assert not bench.watch.board.is_stale(clock.s)  # type: ignore[union-attr]
 

@@ -57,3 +57,10 @@ def test_unknown_names_are_refused():
         point(model="nobody")
     with pytest.raises(UnknownAccelerator):
         point(accelerator="nobody")
+
+
+def test_sequences_at_once_share_the_measured_rate():
+    """Four at once at 100 tokens/s: 0.04 s between two tokens of each."""
+    found = point(batch_count=4.0)
+    assert (found.batch_count, found.tpot_s) == (4.0, pytest.approx(0.04))
+    assert found.rate_mtok_per_h == point().rate_mtok_per_h

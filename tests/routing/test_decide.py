@@ -5,6 +5,7 @@ import math
 import random
 from typing import Any, NamedTuple
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -355,8 +356,8 @@ def test_the_same_inputs_give_the_same_decision_and_stay_as_they_were(case: Case
 @given(cases, st.floats(0.0, 0.01))
 def test_more_value_never_refuses_more(case: Case, more_usd: float) -> None:
     held = case.request.value_usd
-    low = dataclasses.replace(case.request, value_usd=0.002 if held is None else held)
-    high = dataclasses.replace(low, value_usd=(low.value_usd or 0.0) + more_usd)
+    low = msgspec.structs.replace(case.request, value_usd=0.002 if held is None else held)
+    high = msgspec.structs.replace(low, value_usd=(low.value_usd or 0.0) + more_usd)
     if decide(low, case.board, case.state).action != "refuse":
         assert decide(high, case.board, case.state).action != "refuse"
 

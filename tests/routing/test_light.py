@@ -40,3 +40,15 @@ def test_deciding_imports_no_files_no_tables_and_no_solver() -> None:
         check=True,
     )
     assert done.stdout.split() == []
+
+
+def test_a_worker_imports_no_files_no_tables_and_no_solver() -> None:
+    code = "import sys; import tokenergy.api.worker, tokenergy.api.serving\n"
+    done = subprocess.run(
+        [sys.executable, "-c", code + MODULES.splitlines()[-1], *HEAVY],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert set(done.stdout.split()) <= {"click"}  # uvicorn has a command line of its own

@@ -37,11 +37,12 @@ def company() -> str:
     text: str = company_text(
         ["http://127.0.0.1:1", "http://127.0.0.1:2"],  # put right by the fixture
         tenants=TENANTS,
+        served_model="m",
         spend_limits=(SpendLimit(tenant="spent", usd=0.02),),
         limits=f"body_bytes: {BODY_BYTES}, head_s: 5",
     )
+    text = text.replace("{synthetic: germany}", "60").replace("{synthetic: norway-like}", "50")
     text = text.replace("workloads:", BULK_TIER, 1).replace("[chat, free]", "[chat, bulk]")
-    text = text.replace("model: small, url:", "model: small, served_model: m, url:")
     line = "{name: busy, tiers: [chat, bulk], origin: france}"
     return text.replace(line, line.replace("}", f", requests_per_min: {PER_MIN_COUNT}}}"))
 

@@ -116,6 +116,12 @@ class Child:
         self._ends = True
         self._send(signal.SIGKILL)
 
+    def close(self) -> None:
+        """End it at once and wait for that, which takes a moment."""
+        self.kill()
+        if self._process is not None:
+            self._process.wait()
+
     def has_ended(self) -> bool:
         """Tell whether nothing runs any more."""
         return self._process is None or self._process.poll() is not None

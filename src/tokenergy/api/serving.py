@@ -107,7 +107,7 @@ def serve(
         lifeline, begins = held.enter_context(Lifeline()), held.enter_context(Lifeline())
         # It imports what it needs while the company is opened here.
         maker = _maker(ask, lifeline, begins, tell)
-        held.callback(maker.kill)
+        held.callback(maker.close)
         if _has_board(ask):
             maker.start_in(BOARD_WAITS_S)  # workers first: they have what they need
         else:
@@ -187,7 +187,7 @@ class _Control:
 
     def __exit__(self, *_: object) -> None:
         for worker in self._workers:
-            worker.kill()
+            worker.close()
         self._beside.end()
         self._counts.close()
 

@@ -6,7 +6,6 @@ Nothing heavy is imported here: a worker idles in a few dozen megabytes.
 """
 
 import argparse
-import asyncio
 import os
 import secrets
 import signal
@@ -99,7 +98,34 @@ async def joined(
         held: closes what was opened, in the right order.
     """
     plan = decoded_plan((folder / "plan.json").read_bytes())
-    asyncio.get_running_loop().set_exception_handler(None)
+    keys = held.enter_context(closing(SqliteKeys.in_folder(folder)))
+    batches = held.enter_context(
+        closing(SqliteBatches(folder / "batches.sqlite", folder / "files"))
+    )
+    gateway, leases = _gateway(folder, number, plan, keys, held)
+    watch = gateway.watch
+    usage = None if ledger is None else ServedUsage(ledger)
+    runner = BatchRunner(gateway, batches, owner=str(number))
+    metrics = folder / "metrics"
+    metrics.mkdir(mode=0o700, exist_ok=True)
+    probes = (board_probe(watch, plan, gateway.now_s), runner.probe)
+    worker = Worker(
+        gateway,
+        _side(gateway, batches, usage, runner, probes, owner=str(number)),
+        sockets=[door],
+        keepers=[leases, _DoorKeeper(gateway, keys)],
+        tasks=[runner.run],
+        stops=[runner.stop],
+        metrics_file=metrics / str(number),
+        admin=None if admin is None else (_admin(gateway, metrics, probes), admin),
+    )
+    await worker.run()
+
+
+def _gateway(
+    folder: Path, number: int, plan: WorkerPlan, keys: SqliteKeys, held: ExitStack
+) -> tuple[Gateway, SqliteLeases]:
+    """Return the gateway of a worker, and its leases, which close after its journal."""
     counts = held.enter_context(SharedCounts.opened(folder / "counts.bin", number))
     watch = BoardWatch(folder, deployments=plan.deployments)
     journal = SegmentJournal(
@@ -126,10 +152,6 @@ async def joined(
             )
         )
     )
-    keys = held.enter_context(closing(SqliteKeys.in_folder(folder)))
-    batches = held.enter_context(
-        closing(SqliteBatches(folder / "batches.sqlite", folder / "files"))
-    )
     gateway = Gateway(
         plan,
         keys=KeyCache(keys),
@@ -147,22 +169,7 @@ async def joined(
         secret=secret_in(folder),
         new_id=request_ids(plan),
     )
-    usage = None if ledger is None else ServedUsage(ledger)
-    runner = BatchRunner(gateway, batches, owner=str(number))
-    metrics = folder / "metrics"
-    metrics.mkdir(mode=0o700, exist_ok=True)
-    probes = (board_probe(watch, plan, gateway.now_s), runner.probe)
-    worker = Worker(
-        gateway,
-        _side(gateway, batches, usage, runner, probes, owner=str(number)),
-        sockets=[door],
-        keepers=[leases, _DoorKeeper(gateway, keys)],
-        tasks=[runner.run],
-        stops=[runner.stop],
-        metrics_file=metrics / str(number),
-        admin=None if admin is None else (_admin(gateway, metrics, probes), admin),
-    )
-    await worker.run()
+    return gateway, leases
 
 
 class _DoorKeeper:

@@ -1,7 +1,11 @@
 """The actions of one request for people, best first, and what was decided."""
 
+from typing import Final
+
 from tokenergy.api.explaining import Explained
 from tokenergy.cli.columns import figure, put, say
+
+MICRO_PER_USD: Final = 1e6
 
 
 def explained(found: Explained) -> None:
@@ -12,16 +16,16 @@ def explained(found: Explained) -> None:
     )
     if found.actions:
         put(
-            f"Actions by board {found.board_id}, USD a request",
+            f"Actions by board {found.board_id}, millionths of USD a request",
             [
                 [
                     "chosen" if action is found.chosen else "",
                     action.model or "refuse",
                     action.deployment or (f"+{action.interval}" if action.interval else "-"),
-                    figure(action.score_usd, 6),
-                    figure(action.worth_usd, 6),
-                    figure(action.cost_usd, 6),
-                    figure(action.wait_usd, 6),
+                    figure(MICRO_PER_USD * action.score_usd, 3),
+                    figure(MICRO_PER_USD * action.worth_usd, 3),
+                    figure(MICRO_PER_USD * action.cost_usd, 3),
+                    figure(MICRO_PER_USD * action.wait_usd, 3),
                     action.removed,
                 ]
                 for action in found.actions

@@ -5,6 +5,7 @@ from dataclasses import replace
 from tokenergy.company.catalogue import Catalogue
 from tokenergy.company.fleet import Fleet, Model
 from tokenergy.company.inputs import Lengths
+from tokenergy.company.measured import MeasuredReplica
 from tokenergy.company.operating_row import Misfit, OperatingRow
 from tokenergy.company.site import Site
 from tokenergy.company.tier import Tier
@@ -52,6 +53,7 @@ def operating_point(
             gpus_count=model.gpus_per_replica,
             bytes_per_weight=model.bytes_per_weight,
             host_w_per_gpu=site.host_w_per_gpu,
+            batch_count=_measured_batch_count(own, tier, model),
         )
     if isinstance(row, OperatingRow):
         return _row_point(catalogue, row)
@@ -93,3 +95,9 @@ def _media_point(catalogue: Catalogue, model: Model, fleet: Fleet, site: Site) -
         steps=model.shape.steps,
         host_w_per_gpu=site.host_w_per_gpu,
     )
+
+
+def _measured_batch_count(measured: MeasuredReplica, tier: Tier, model: Model) -> float:
+    """Return the most sequences at once at which the measured rate keeps the tier's pace."""
+    paced_count = measured.output_tokens_per_s * tier.tpot_limit_s
+    return max(1.0, min(float(model.batch_limit), paced_count))

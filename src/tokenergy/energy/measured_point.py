@@ -29,11 +29,22 @@ def measured_operating_point(
     gpus_count: int,
     bytes_per_weight: float | None = None,
     host_w_per_gpu: float = HOST_W_PER_GPU,
+    batch_count: float = 1.0,
 ) -> OperatingPoint:
     """Return the point of a language model whose replica was measured.
 
     The line through both measurements: `base_w` without tokens, `full_w` at the stated rate. By
     hand: 480 W at 100 tokens/s and 360 W without are 1.2 J a token more.
+
+    Args:
+        catalogue: of models and accelerators.
+        measured: what was measured.
+        model: name in the catalogue.
+        accelerator: the same.
+        gpus_count: of one replica.
+        bytes_per_weight: another precision than the catalogue's.
+        host_w_per_gpu: of the machine beside its boards.
+        batch_count: sequences at once that share the measured rate.
 
     Raises:
         UnknownModel, UnknownAccelerator: naming the nearest entries.
@@ -50,13 +61,13 @@ def measured_operating_point(
         model=facts.model_id,
         accelerator=sku.accelerator,
         gpus_count=gpus_count,
-        batch_count=1.0,
+        batch_count=batch_count,
         tokens_per_item_count=None,
         rate_mtok_per_h=measured.output_tokens_per_s * S_PER_H / TOKENS_PER_MTOK,
         base_mw=base_mw,
         marginal_mwh_per_mtok=marginal_j * TOKENS_PER_MTOK / J_PER_MWH,
         sleep_mw_per_gpu=sku.idle_w / W_PER_MW,
-        tpot_s=1.0 / measured.output_tokens_per_s,
+        tpot_s=batch_count / measured.output_tokens_per_s,
         unloaded_ttft_s=measured.ttft_s,
         wake_h=wake_h,
         wake_mwh=base_mw * wake_h,

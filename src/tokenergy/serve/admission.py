@@ -195,6 +195,7 @@ class Admission:
         wishes: Wishes,
         lengths: Lengths,
         now_s: float,
+        session: str | None = None,
         deadline_s: float | None = None,
     ) -> Request:
         """Return the request as the decision sees it; it knows no answer's length.
@@ -209,7 +210,6 @@ class Admission:
         if deadline_s is None:
             deadline_s = deadline_of(load, wishes, now_s)
         value = wishes.value_usd if tenant.may_state_value and "value" in caller.scopes else None
-        session = wishes.session or asked.head
         alias = row.model is None
         return Request(
             request_id=request_id,
@@ -230,7 +230,7 @@ class Admission:
             or self._plan.limits.cap_tokens * asked.answers_count,
             cap_tokens=asked.cap_tokens,
             deadline_s=deadline_s,
-            session=self.session(tenant.name, session) if session else None,
+            session=session,
             needs=NOTHING,  # boards do not know what models can do: their servers tell
             model=row.model,
             may_downgrade=wishes.may_downgrade and (alias or tenant.may_downgrade),

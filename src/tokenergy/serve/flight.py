@@ -7,14 +7,16 @@ Each step stands in the order of the gateway sheet's section 1. A step that ends
 """
 
 import asyncio
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
+
+import msgspec
 
 from tokenergy.company.decision import Decision
 from tokenergy.company.request import Request
 from tokenergy.company.serving.plan import TenantPlan
 from tokenergy.company.serving.ports import JournalFull, KeyFacts, StoreFault
 from tokenergy.company.serving.record import Holding, Outcome
+from tokenergy.routing.affinity import LastPlace
 from tokenergy.routing.state import State
 from tokenergy.serve import openai_error
 from tokenergy.serve.admission import Row
@@ -22,6 +24,7 @@ from tokenergy.serve.asked import Asked
 from tokenergy.serve.breaker import verdict_of_status
 from tokenergy.serve.closing import Used, closed_record, opened_record, refused_record, verdict_of
 from tokenergy.serve.counting import count
+from tokenergy.serve.elsewhere import AnotherPlace, down_s, without_failed
 from tokenergy.serve.headers import NO_WISHES, Header, Wishes
 from tokenergy.serve.openai_error import ApiError
 from tokenergy.serve.outlet import Outlet
@@ -44,15 +47,6 @@ NO_USE: Final = Used()
 """What a request took that came to nothing."""
 
 
-class AnotherPlace(Exception):
-    """The place failed before the first byte went out: the request may try another one."""
-
-    def __init__(self, error: ApiError) -> None:
-        """Keep what the client is told if there is no other."""
-        super().__init__(error.message)
-        self.error = error
-
-
 class Flight:
     """One request under way.
 
@@ -67,14 +61,6 @@ class Flight:
         board: it was decided by; None before.
         stream: what reads the answer as it passes; None for a whole one.
     """
-
-    __slots__ = (
-        "_task", "asked", "batch", "began_tick_s", "board", "body", "caller", "deadline_s",
-        "decision", "endpoint", "first_s", "gateway", "gone", "held_count", "holdings", "inwards",
-        "marked_s", "moved", "opened_s", "openings_count", "outlet", "part", "rate_headers",
-        "request", "request_id", "retries_count", "row", "seat", "served_model", "snapshot",
-        "stopping", "stream", "tenant", "tier", "upstream_name", "wishes",
-    )  # fmt: skip
 
     def __init__(
         self,
@@ -108,6 +94,8 @@ class Flight:
         self.seat: Seat | None = None
         self.upstream_name = self.served_model = ""
         self.board: Board | None = None
+        self.head = b""
+        self.last: LastPlace | None = None
         self.stream: Stream | None = None
         self.gone = self.stopping = self.moved = False
         self.held_count, self.part = 0, 0.0
@@ -157,6 +145,7 @@ class Flight:
             wishes=self.wishes,
             lengths=gateway.lengths,
             now_s=now_s,
+            session=self._session(),
             deadline_s=self.deadline_s,
         )
         tenant = self.tenant
@@ -169,6 +158,17 @@ class Flight:
                     f"Tenant {tenant.name!r} is over its rate limit.", retry_s=told.wait_s
                 )
         gateway.enter(self.tenant)
+
+    def _session(self) -> str | None:
+        """Return a hash of the conversation that this one goes on with; None: it is a new one."""
+        assert self.asked is not None
+        self.head = self.wishes.session or self.asked.head
+        if not self.head:
+            return None
+        self.last = self.gateway.conversations.last(self.tenant.name, self.head)
+        if self.last is None:
+            return None
+        return self.gateway.admission.session(self.tenant.name, self.head)
 
     async def _serve(self) -> None:
         """Decide until something is done: served, or refused by an error."""
@@ -191,14 +191,14 @@ class Flight:
         gateway = self.gateway
         while True:
             assert self.request is not None
-            self.board, self.snapshot, decision = gateway.decide(self.request)
+            self.board, self.snapshot, decision = gateway.decide(self.request, self.last)
             self.decision = decision
             if decision.action == "refuse":
-                down_s = gateway.down_s(self.request)
-                raise refusal_of(decision, self.board, now_s=gateway.now_s(), down_s=down_s)
+                again_s = down_s(gateway, self.request)
+                raise refusal_of(decision, self.board, now_s=gateway.now_s(), down_s=again_s)
             if decision.action == "defer":
                 if not await gateway.holding.hold(self, decision):
-                    self.request = replace(self.request, may_defer=False)
+                    self.request = msgspec.structs.replace(self.request, may_defer=False)
                 continue
             if decision.queue_s > 0.0 and not gateway.has_room(decision):
                 await self._queue(decision)
@@ -312,11 +312,11 @@ class Flight:
         self._give_back(decision)
         gateway.tally.add("tokenergy_retries", (self.upstream_name,))
         assert self.request is not None
-        without = gateway.without_failed(self.request, decision.deployment)
+        without = without_failed(gateway, self.request, decision.deployment)
         if without is None or not gateway.retries.take():
             raise failed.error
         self.retries_count += 1
-        self.request = replace(self.request, without=without, may_defer=False)
+        self.request = msgspec.structs.replace(self.request, without=without, may_defer=False)
 
     def _give_back(self, decision: Decision) -> None:
         """Settle a decision that came to nothing: no tokens, no cost."""

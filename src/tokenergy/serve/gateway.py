@@ -23,6 +23,7 @@ from tokenergy.company.serving.ports import (
     StoreFault,
 )
 from tokenergy.company.serving.record import Refused
+from tokenergy.routing.affinity import LastPlace
 from tokenergy.routing.cost import Usage
 from tokenergy.routing.decide import decide
 from tokenergy.routing.expected import Lengths
@@ -33,6 +34,7 @@ from tokenergy.serve.asked import Asked, Endpoint, read_asked
 from tokenergy.serve.board_watch import BoardWatch
 from tokenergy.serve.budget_owner import pacers_of
 from tokenergy.serve.closing import BUDGET, Used
+from tokenergy.serve.conversations import EMPTY, Conversations, forgetful, lent
 from tokenergy.serve.counting import Served
 from tokenergy.serve.counts import SharedCounts, budget_names
 from tokenergy.serve.flight import Flight
@@ -108,6 +110,7 @@ class Gateway:
         self._state: State | None = None
         self._down: frozenset[str] | None = None
         self._last_number = 0
+        self.conversations = Conversations()
         self._room = Room(len(plan.deployments))
         self.telling = Telling(plan, watch)
         self.stopping = False
@@ -140,7 +143,7 @@ class Gateway:
         if board is None:
             return
         if self._state is None:
-            self._state = State.opened(board, now_s=now_s)
+            self._state = State.opened(board, now_s=now_s, sessions=EMPTY)
             self._room.refreshed(board)
             self._down = None
         elif fresh:
@@ -164,8 +167,14 @@ class Gateway:
         self._state = self._state.with_scraped(told)
         self.holding.release(now_s)
 
-    def decide(self, request: Request) -> tuple[Board, State, Decision]:
+    def decide(
+        self, request: Request, last: LastPlace | None = None
+    ) -> tuple[Board, State, Decision]:
         """Return the decision on a request, and the board and state it was made by.
+
+        Args:
+            request: to be decided.
+            last: where its conversation was answered last; None: it is a new one.
 
         Raises:
             ApiError: 503 before the first board.
@@ -179,6 +188,8 @@ class Gateway:
             counts = self._room.seen_by(load.index, state.counts)
             if counts is not state.counts:
                 state = state._replace(counts=counts)
+        if last is not None:
+            state = state._replace(sessions=lent(request.tenant, str(request.session), last))
         return board, state, decide(request, board, state)
 
     def advise(self, request: Request) -> Decision:
@@ -188,7 +199,7 @@ class Gateway:
     def admitted(self, flight: Flight, decision: Decision) -> None:
         """Move the state, and what others see of it, by a decision."""
         assert self._state is not None
-        self._state = self._state.at(self.now_s()).admitted(decision)
+        self._state = forgetful(self._state.at(self.now_s()).admitted(decision))
         flight.moved = True
         place = decision.candidate
         if place is not None:
@@ -208,12 +219,14 @@ class Gateway:
         if place is not None:
             self.counts.add(place.place, -1)
             self._room.add(place.place, -flight.part)
-            self._state = self._state.settled(
-                Usage(
-                    decision, used.input_tokens, used.cached_tokens, used.output_tokens,
-                    used.cost_usd, used.use_j,
-                )
+            usage = Usage(
+                decision, used.input_tokens, used.cached_tokens, used.output_tokens,
+                used.cost_usd, used.use_j,
             )  # fmt: skip
+            self._state = forgetful(self._state.settled(usage))
+            if flight.head and used.output_tokens:
+                here = LastPlace(place.deployment, used.input_tokens + used.output_tokens)
+                self.conversations.remember(flight.tenant.name, flight.head, here)
         if flight.holdings:
             actual = [used.of(one, self.account_units) for one in flight.holdings]
             self.leases.settle(flight.holdings, actual)
@@ -244,27 +257,6 @@ class Gateway:
             return True
         counts = self._room.seen_by(decision.workload_index, self._state.counts)
         return counts.busy[place.place] + 1 <= place.slots_count
-
-    def down_s(self, request: Request) -> float:
-        """Return when a server that is out may be asked again."""
-        board = self.watch.board
-        load = None if board is None else board.by_name.get(request.workload)
-        names = [] if load is None else [d for rung in load.rungs for d in rung.at_name]
-        waits = [wait_s for name in names if (wait_s := self.pool.wait_s(name)) is not None]
-        return max(1.0, min(waits, default=1.0))
-
-    def without_failed(self, request: Request, deployment: str) -> frozenset[str] | None:
-        """Return what a retry leaves out, or None where there is nowhere left to try."""
-        board = self.watch.board
-        load = None if board is None else board.by_name.get(request.workload)
-        if load is None:
-            return None
-        without = request.without | {deployment}
-        down = self.pool.down_deployments()
-        names = {name for rung in load.rungs for name in rung.at_name}
-        if names - without - down:
-            return without
-        return request.without if deployment not in down and not request.without else None
 
     # ---- what a request asks ----
 

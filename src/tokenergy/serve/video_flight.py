@@ -6,17 +6,18 @@ a simulated one: it takes as long as the board says, and nothing is drawn.
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import msgspec
+from msgspec.structs import replace
 
 from tokenergy.company.decision import Decision
 from tokenergy.company.serving.ports import KeyFacts
 from tokenergy.company.serving.record import Outcome
 from tokenergy.serve import openai_error
 from tokenergy.serve.closing import Used
-from tokenergy.serve.flight import AnotherPlace, Flight
+from tokenergy.serve.elsewhere import AnotherPlace
+from tokenergy.serve.flight import Flight
 from tokenergy.serve.openai_error import ApiError
 from tokenergy.serve.openai_usage import UsageSeen
 from tokenergy.serve.outlet import HeaderList, MemoryOutlet
