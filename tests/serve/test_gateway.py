@@ -359,7 +359,41 @@ def test_a_stream_that_breaks_ends_with_an_error_event_and_is_charged_for_what_c
         assert closed.output_tokens > 0
 
 
+def test_a_request_that_takes_longer_than_any_may_is_ended() -> None:
+    with two_sites(limits=LimitsPlan(total_s=0.4)) as (world, near, far):
+        near.always(token_s=0.1, completion_tokens=400)
+        told = world.chat("hello", stream=True)
+        assert "error" in events(told.text)[-1]
+        closed = world.records()[-1]
+        assert isinstance(closed, Closed)
+        assert closed.outcome == "failed"
+        assert closed.output_tokens > 0
+        near.always(head_s=30.0)
+        far.always(head_s=30.0)
+        late = world.chat("hello")
+        assert late.status_code == 504
+        assert world.gateway.state is not None
+        assert sum(world.gateway.state.counts.in_flight) == 0
+
+
 # ---- clients that leave ----
+
+
+def test_a_client_that_stops_reading_is_left_alone_and_then_ended() -> None:
+    """Its answer is 4 MB in events; buffers hold less, so the write stalls."""
+    with two_sites(limits=LimitsPlan(write_stall_s=0.5)) as (world, near, _):
+        near.always(completion_tokens=2_000, pad_bytes=2_000)
+        text = json.dumps(asked(stream=True)).encode()
+        host, port = world.url.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port)), timeout=10) as client:
+            head = (
+                "POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer tk-test\r\n"
+                f"Content-Type: application/json\r\nContent-Length: {len(text)}\r\n\r\n"
+            )
+            client.sendall(head.encode() + text)
+            world.wait(lambda: kinds(world)[-1:] == ["Closed"], "its CLOSE")
+        assert world.records()[-1].outcome == "cancelled"  # type: ignore[union-attr]
+        assert world.chat("hello", key="tk-bob").status_code == 200
 
 
 def leave_after(

@@ -6,6 +6,7 @@ over as they are (`whole`, `head`, `chunk`), and a short answer is one write. Ev
 as the applications beside the hot path, sends ASGI messages as usual.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
@@ -19,7 +20,15 @@ CLOSE = b"connection: close\r\n"
 
 
 class Cycle(RequestResponseCycle):
-    """A request being answered."""
+    """A request being answered.
+
+    Attributes:
+        stalls: cycles that wait for their clients to read, by the time since when.
+        loop_time: the loop's clock.
+    """
+
+    stalls: dict["Cycle", float]
+    loop_time: Callable[[], float]
 
     @property
     def is_direct(self) -> bool:
@@ -29,7 +38,7 @@ class Cycle(RequestResponseCycle):
     async def whole(self, status: int, headers: HeaderList, body: bytes) -> None:
         """Send a whole answer."""
         if self.flow.write_paused and not self.disconnected:
-            await self.flow.drain()
+            await self._drained()
         if self.disconnected:
             return
         parts = self._head(status, headers)
@@ -54,19 +63,27 @@ class Cycle(RequestResponseCycle):
     async def chunk(self, data: bytes) -> None:
         """Send a piece; it waits while the client's buffer is full."""
         if self.flow.write_paused and not self.disconnected:
-            await self.flow.drain()
+            await self._drained()
         if data and not self.disconnected:
             self.transport.write(b"%x\r\n%b\r\n" % (len(data), data))
 
     async def end(self, data: bytes) -> None:
         """Send the last piece."""
         if self.flow.write_paused and not self.disconnected:
-            await self.flow.drain()
+            await self._drained()
         if self.disconnected:
             return
         last = b"%x\r\n%b\r\n0\r\n\r\n" % (len(data), data) if data else b"0\r\n\r\n"
         self.transport.write(last)
         self._complete()
+
+    async def _drained(self) -> None:
+        """Wait until the client has taken enough of what is on its way to it."""
+        self.stalls[self] = self.loop_time()
+        try:
+            await self.flow.drain()
+        finally:
+            self.stalls.pop(self, None)
 
     def _head(self, status: int, headers: HeaderList) -> list[bytes]:
         self.response_started = True

@@ -26,6 +26,7 @@ from tokenergy.serve.closing import Used, closed_record, opened_record, refused_
 from tokenergy.serve.counting import count
 from tokenergy.serve.elsewhere import AnotherPlace, down_s, without_failed
 from tokenergy.serve.headers import NO_WISHES, Header, Wishes
+from tokenergy.serve.holding import queue
 from tokenergy.serve.openai_error import ApiError
 from tokenergy.serve.outlet import Outlet
 from tokenergy.serve.pool import Seat
@@ -39,8 +40,6 @@ if TYPE_CHECKING:
     from tokenergy.serve.answer_stream import Stream
     from tokenergy.serve.gateway import Gateway
 
-POLL_S: Final = 0.02
-"""How often a request that waits for room looks again."""
 LATER: Final = (429, 503)
 """Statuses on which a line of a batch stays in its queue: it was not refused."""
 NO_USE: Final = Used()
@@ -97,7 +96,7 @@ class Flight:
         self.head = b""
         self.last: LastPlace | None = None
         self.stream: Stream | None = None
-        self.gone = self.stopping = self.moved = False
+        self.gone = self.stopping = self.late = self.moved = False
         self.held_count, self.part = 0, 0.0
         self.opened_s = self.first_s = self.marked_s = 0.0
         self.openings_count = self.retries_count = 0
@@ -124,9 +123,12 @@ class Flight:
             except ApiError as error:
                 await self._tell(error)
         except asyncio.CancelledError:
-            if not (self.gone or self.stopping):
+            if self.late and not self.gone:
+                await self._tell(openai_error.upstream_timeout())
+            elif self.gone or self.stopping or self.late:
+                self._end_early()
+            else:
                 raise
-            self._end_early()
 
     async def _admit(self) -> None:
         """Read the body, find the row of the board, make the request, ask the rate limits."""
@@ -201,20 +203,9 @@ class Flight:
                     self.request = msgspec.structs.replace(self.request, may_defer=False)
                 continue
             if decision.queue_s > 0.0 and not gateway.has_room(decision):
-                await self._queue(decision)
+                await queue(self, decision)
                 continue
             return decision
-
-    async def _queue(self, decision: Decision) -> None:
-        """Wait for room where a request is to go, as long as its promise allows."""
-        assert self.request is not None
-        limit_s = min(decision.queue_s, self.gateway.plan.limits.default_wait_s)
-        if decision.request.deadline_s is None:
-            limit_s = decision.queue_s
-        waited_s = self.gateway.now_s() - self.request.arrival_s
-        if waited_s > limit_s:
-            raise openai_error.overloaded(retry_s=max(1.0, limit_s))
-        await asyncio.sleep(POLL_S)
 
     def _reserve(self, decision: Decision) -> None:
         """Hold the worst case of every account that pays; the state moves with it.
@@ -360,10 +351,16 @@ class Flight:
         if self.gone:
             return
         self.gone = True
-        if self.row is not None and self.opened_s:
+        if self.row is not None and self.seat is not None:
             policy = self.gateway.plan.when_client_leaves.get(self.row.tier, "cancel")
             if policy == "drain":
                 return
+        if self._task is not None:
+            self._task.cancel()
+
+    def overdue(self) -> None:
+        """End it because it has taken longer than a request may."""
+        self.late = True
         if self._task is not None:
             self._task.cancel()
 
@@ -390,8 +387,9 @@ class Flight:
         gateway = self.gateway
         if self.openings_count:
             if self.opened_s:
+                used = so_far(self) if self.late and self.seat is not None else NO_USE
                 try:
-                    self.close(NO_USE, outcome="failed", status=error.status)
+                    self.close(used, outcome="failed", status=error.status)
                 except ApiError as full:
                     error = full
         elif not (self.batch and error.status in LATER):

@@ -371,6 +371,13 @@ class Gateway:
         finally:
             self.flights.discard(flight)
 
+    def overdue(self) -> None:
+        """End requests that have taken longer than a request may; called about once a second."""
+        edge_s = self.now_s() - self.plan.limits.total_s
+        for flight in [one for one in self.flights if one.seat is not None]:
+            if 0.0 < flight.opened_s < edge_s and not flight.late:
+                flight.overdue()
+
     async def synced(self) -> None:
         """Wait until the disk has what was written (`durability: strict`)."""
         await self.journal.synced(self._last_number)

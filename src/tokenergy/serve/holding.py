@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from tokenergy.serve.flight import Flight
     from tokenergy.serve.gateway import Gateway
 
+POLL_S: Final = 0.02
+"""How often a request that waits for room looks again."""
 RELEASED_AT_ONCE_COUNT: Final = 16
 """Held requests that are let go at one look; a guess. A look is a tick of the gateway."""
 
@@ -128,3 +130,19 @@ class Holding:
                 return
         while self._heap and self._heap[0].free.done():  # who has left is forgotten
             heapq.heappop(self._heap)
+
+
+async def queue(flight: "Flight", decision: Decision) -> None:
+    """Wait a moment for room where a request is to go, as long as its promise allows.
+
+    Raises:
+        ApiError: 429 once it has waited that long.
+    """
+    gateway, request = flight.gateway, flight.request
+    assert request is not None
+    limit_s = decision.queue_s
+    if request.deadline_s is not None:
+        limit_s = min(limit_s, gateway.plan.limits.default_wait_s)
+    if gateway.now_s() - request.arrival_s > limit_s:
+        raise openai_error.overloaded(retry_s=max(1.0, limit_s))
+    await asyncio.sleep(POLL_S)

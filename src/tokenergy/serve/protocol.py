@@ -46,6 +46,8 @@ class GuardedProtocol(HttpToolsProtocol):
     """Connections whose head is not complete, by the loop's time at which it began."""
     idle: ClassVar[dict["GuardedProtocol", float]] = {}
     """Connections that wait for another request, by the loop's time at which they began to."""
+    stalls: ClassVar[dict[Cycle, float]] = {}
+    """Answers that wait for a client to read, by the loop's time since when."""
     by_address: ClassVar[dict[str, int]] = {}
     refused_count: ClassVar[int] = 0
 
@@ -170,6 +172,7 @@ class GuardedProtocol(HttpToolsProtocol):
             keep_alive=version != "1.0" and self.parser.should_keep_alive(),
             on_response=self.on_response_complete,
         )
+        cycle.stalls, cycle.loop_time = self.stalls, self.loop.time
         if before is None or before.response_complete:
             self._start_asgi_task(cycle, self.app)
         else:  # pipelined: it waits for its turn
@@ -196,6 +199,10 @@ class GuardedProtocol(HttpToolsProtocol):
     @classmethod
     def sweep(cls, now_s: float) -> None:
         """End connections that are slow or long idle; called about once a second."""
+        stalled_s = now_s - cls.limits.write_stall_s
+        for cycle in [one for one, since_s in cls.stalls.items() if since_s < stalled_s]:
+            cls.stalls.pop(cycle, None)
+            cycle.transport.abort()
         long_s = now_s - KEEP_ALIVE_S
         for held in [one for one, since_s in cls.idle.items() if since_s < long_s]:
             cls.idle.pop(held, None)

@@ -152,6 +152,7 @@ class Worker:
             await asyncio.sleep(1.0)
             self._protocol.sweep(asyncio.get_running_loop().time())
             self.door.sweep()
+            self.gateway.overdue()
             for keeper in self._keepers:
                 keeper.keep_up(now_s=self.gateway.now_s())
             if time.monotonic() - told_s >= TELL_S:
