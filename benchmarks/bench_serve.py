@@ -100,8 +100,8 @@ def tell_speed(keys: Told) -> None:
         (
             name,
             round(of["requests_per_s"]),
-            of["cpu_us_per_request"] or "",
-            paced[name]["cpu_us_per_event"] or "",
+            round(of["cpu_us_per_request"]) or "",
+            round(paced[name]["cpu_us_per_event"], 1) or "",
             paced[name]["ttft_p99_ms"],
             rate[name]["p50_ms"] if name in rate else "",
             rate[name]["p99_ms"] if name in rate else "",

@@ -10,6 +10,8 @@ fence is the language; the words after it say how the example is run:
     ```console real           needs ../shared/data beside the checkout: run apart, too
     ```console live           beside two small LLMs at work on 127.0.0.1:18080 and :18081: run
                               apart, too; its figures may be any
+    ```console serve=NAME     beside `tokenergy serve examples/NAME.yaml --port 8088 --admin-port
+                              9088`: run apart, too; its figures may be any
     ```console feeds          `tokenergy fetch` asks a stand-in of its feed on this machine
     ```yaml company           a whole company file: it must check clean
     ```yaml fragment          sections of a company file, complete by themselves
@@ -114,6 +116,11 @@ def commands(block: Block) -> Iterator[Command]:
         yield Command(
             line=block.line + first + 1, end=block.line + at, text=text, shown=lines[begin:at]
         )
+
+
+def is_loose(block: Block) -> bool:
+    """Tell whether the figures of a block may be any: they are of a moment, or of a machine."""
+    return "live" in block.words or block.word("serve") is not None
 
 
 def at_stand_in(text: str, url: str) -> str:

@@ -22,13 +22,14 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.append(str(ROOT / "tests"))  # where the stand-ins of feeds and the small LLMs are
 from live_pair import being_asked, running_pair  # noqa: E402
 from price_stand_in import price_stand_in  # noqa: E402
+from serve_example import serving_example  # noqa: E402
 from small_llm import missing_llm  # noqa: E402
 
 SHARED = ROOT.parent / "shared"
 PAGES = (
     "README.md", "docs/getting-started.md", "docs/concepts.md", "docs/recipes.md",
     "docs/requests.md", "docs/economics.md", "docs/thesis.md", "docs/observe.md", "docs/feeds.md",
-    "docs/exports.md",
+    "docs/exports.md", "docs/serve.md",
 )  # fmt: skip
 TARGETS = {"make demo": "tokenergy demo examples/meridian.yaml"}
 
@@ -41,14 +42,12 @@ def main(names: list[str]) -> int:
         lines = page.read_text(encoding="utf-8").splitlines()
         made: list[tuple[Command, list[str]]] = []
         with tempfile.TemporaryDirectory() as folder:
-            desk = Path(folder) / "desk"
-            desk.mkdir()
-            for linked in ("examples", "tests"):
-                (desk / linked).symlink_to(ROOT / linked)
+            desk = _desk(Path(folder) / "desk")
             if SHARED.is_dir():
                 (desk.parent / "shared").symlink_to(SHARED)
             for block in blocks(page):
-                made += _again(block, desk)
+                alone = block.word("serve") is not None  # a gateway has keys and a ledger
+                made += _again(block, _desk(desk.parent / str(block.line)) if alone else desk)
         for command, output in reversed(made):
             if not output:
                 lost += 1
@@ -58,6 +57,14 @@ def main(names: list[str]) -> int:
         page.write_text("\n".join(lines) + "\n", encoding="utf-8")
         sys.stdout.write(f"wrote {name}\n")
     return lost
+
+
+def _desk(folder: Path) -> Path:
+    """Make a folder that looks like the checkout to a reader's commands."""
+    folder.mkdir()
+    for linked in ("examples", "tests"):
+        (folder / linked).symlink_to(ROOT / linked)
+    return folder
 
 
 def _again(block: Block, folder: Path) -> list[tuple[Command, list[str]]]:
@@ -73,7 +80,11 @@ def _again(block: Block, folder: Path) -> list[tuple[Command, list[str]]]:
         return []
     with ExitStack() as stack:
         if live:
-            stack.enter_context(being_asked(stack.enter_context(running_pair())))
+            pair = stack.enter_context(running_pair())
+            if not block.word("serve"):
+                stack.enter_context(being_asked(pair))
+        if name := block.word("serve"):
+            stack.enter_context(serving_example(name, folder))
         url = stack.enter_context(price_stand_in()) if "feeds" in block.words else ""
         return _console_again(block, folder, url)
 

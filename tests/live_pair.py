@@ -32,11 +32,11 @@ def running_pair() -> Iterator[tuple[RunningLlm, ...]]:
 def _wait_until_free() -> None:
     """Wait for the ports; whoever keeps them for long is named by the server that cannot begin."""
     until = time.monotonic() + FREE_WITHIN_S
-    while time.monotonic() < until and not all(map(_is_free, PORTS)):
+    while time.monotonic() < until and not all(map(is_free, PORTS)):
         time.sleep(0.5)
 
 
-def _is_free(port: int) -> bool:
+def is_free(port: int) -> bool:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

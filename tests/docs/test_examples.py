@@ -23,6 +23,7 @@ import yaml
 from live_pair import being_asked, running_pair
 from price_stand_in import price_stand_in
 from pydantic import TypeAdapter
+from serve_example import serving_example
 from small_llm import RunningLlm
 
 import tokenergy as te
@@ -52,18 +53,28 @@ def _fenced() -> Any:
 
 fenced = _fenced()
 ALONE = {"slow", "real", "live"}
-"""Words of examples that are run apart."""
+"""Words of examples that are run apart, as those beside a gateway are."""
 BLOCKS = {page: fenced.blocks(page) for page in PAGES}
+
+
+def _is_alone(block: Any) -> bool:
+    return bool(ALONE & set(block.words)) or block.word("serve") is not None
+
+
+def _takes_long(block: Any) -> bool:
+    return bool({"slow", "live"} & set(block.words)) or block.word("serve") is not None
+
+
 APART = [
     pytest.param(
         block,
         id=f"{block.page.name}:{block.line}",
         # whole horizons with each policy, or windows that have to pass
-        marks=[pytest.mark.slow] if {"slow", "live"} & set(block.words) else [],
+        marks=[pytest.mark.slow] if _takes_long(block) else [],
     )
     for found in BLOCKS.values()
     for block in found
-    if ALONE & set(block.words)
+    if _is_alone(block)
 ]
 
 
@@ -97,7 +108,7 @@ def test_the_examples_of_a_page_run(page: Path, desk: Path) -> None:
     names: dict[str, Any] = {"__name__": page.stem}
     for block in BLOCKS[page]:
         assert block.language in LANGUAGES, f"{page.name}:{block.line}: which language is this?"
-        if not ALONE & set(block.words):
+        if not _is_alone(block):
             _run(block, desk, names)
 
 
@@ -107,8 +118,10 @@ def test_an_example_runs_apart(block: Any, desk: Path, request: pytest.FixtureRe
         request.getfixturevalue("shared_data")
     work: Any = nullcontext()
     if "live" in block.words:
-        work = being_asked(request.getfixturevalue("pair"))
-    with work:
+        pair = request.getfixturevalue("pair")
+        work = nullcontext() if block.word("serve") else being_asked(pair)
+    name = block.word("serve")
+    with work, serving_example(name, desk) if name else nullcontext():
         _run(block, desk, {})
 
 
@@ -140,7 +153,7 @@ def _run_console(block: Any, feed_url: str = "") -> None:
         if said is None or not shows:
             continue
         try:
-            fenced.aligned(command.shown, said.splitlines(), loose="live" in block.words)
+            fenced.aligned(command.shown, said.splitlines(), loose=fenced.is_loose(block))
         except LookupError as error:
             pytest.fail(f"{place}: {command.text}\n{error}\nall that was printed:\n{said}")
 

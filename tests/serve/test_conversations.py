@@ -6,7 +6,7 @@ from request_boards import board, candidate, rung, workload
 
 from tokenergy.routing.affinity import LastPlace
 from tokenergy.routing.state import State
-from tokenergy.serve.conversations import EMPTY, Conversations, forgetful, lent
+from tokenergy.serve.conversations import NOBODY, Conversations, lent
 
 HERE = LastPlace("m@a", 100)
 
@@ -30,13 +30,13 @@ def test_the_least_recently_used_go_first_and_only_of_their_tenant() -> None:
     assert held.last("bob", b"b") == HERE
 
 
-def test_a_state_is_lent_what_one_request_needs_and_forgets_it() -> None:
+def test_a_state_is_lent_what_one_request_needs_and_learns_nothing() -> None:
     load = workload([rung([candidate("m@a", 1.0)])])
-    state = State.opened(board(load), now_s=0.0, sessions=EMPTY)
-    knows = state._replace(sessions=lent("ann", "s", HERE))
+    state = State.opened(board(load), now_s=0.0, sessions=NOBODY)
+    assert state.sessions.last("ann", "s") is None
+    knows = state._replace(sessions=lent(HERE))
     assert knows.sessions.last("ann", "s") == HERE
-    assert forgetful(knows).sessions is EMPTY
-    assert forgetful(state) is state
+    assert knows.sessions.with_last("ann", "s", HERE) is NOBODY
 
 
 def test_a_second_turn_goes_where_its_prefix_is() -> None:

@@ -2,7 +2,7 @@
 
 from datetime import date
 from typing import Annotated, Self
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -18,11 +18,12 @@ from tokenergy.company.noun import (
     nearest_names,
 )
 from tokenergy.company.series import SeriesSource
+from tokenergy.company.zones import known_zones
 
 
 def _known_zone(name: str) -> str:
-    if name not in available_timezones():
-        near = ", ".join(nearest_names(name, available_timezones())) or "none"
+    if name not in known_zones():
+        near = ", ".join(nearest_names(name, known_zones())) or "none"
         raise ValueError(f"{name!r} is not an IANA time zone (nearest: {near})")
     return name
 

@@ -1,7 +1,8 @@
 """From a company and its series to a `World`: names become indices, contracts become arrays."""
 
 from collections.abc import Collection
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, tzinfo
+from functools import lru_cache
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from tokenergy.dispatch.build_contracts import blocks_of, takes_of
 from tokenergy.dispatch.build_tariffs import supplied_throughout, tariff_parts
 from tokenergy.dispatch.build_terms import contract_parts, limits_next_door
 from tokenergy.dispatch.carbon import carbon_rates
+from tokenergy.dispatch.local_time import KEPT_COUNT
 from tokenergy.dispatch.outages import apply_outages
 from tokenergy.dispatch.reach import build_routes
 from tokenergy.dispatch.world import FloatArray, IntArray, World
@@ -110,16 +112,30 @@ def _published_until(site: Site, inputs: Inputs, total: int) -> IntArray:
     """
     if site.market.day_ahead_at is None:
         return np.arange(1, total + 1)
-    hour, minute = (int(part) for part in site.market.day_ahead_at.split(":"))
-    zone, step = site.market.tz, timedelta(hours=inputs.step_h)
+    until = _day_ahead_until(
+        inputs.start, inputs.step_h, total, zone=site.market.tz, told_at=site.market.day_ahead_at
+    )
+    return np.maximum(until, np.arange(1, total + 1))
+
+
+@lru_cache(maxsize=KEPT_COUNT)
+def _day_ahead_until(
+    start: datetime, step_h: float, total: int, *, zone: tzinfo, told_at: str
+) -> IntArray:
+    """Return, by interval, the index of the end of the last market day that is public [T]."""
+    hour, minute = (int(part) for part in told_at.split(":"))
+    step, ends = timedelta(hours=step_h), dict[tuple[date, int], int]()
     until = np.empty(total, dtype=np.int64)
     for at in range(total):
-        now = (inputs.start + at * step).astimezone(zone)
-        days = 2 if (now.hour, now.minute) >= (hour, minute) else 1
-        day = now.date() + timedelta(days=days)
-        midnight = datetime(day.year, day.month, day.day, tzinfo=zone)
-        until[at] = int((midnight.astimezone(UTC) - inputs.start) / step)
-    return np.maximum(until, np.arange(1, total + 1))
+        now = (start + at * step).astimezone(zone)
+        key = now.date(), 2 if (now.hour, now.minute) >= (hour, minute) else 1
+        if (end := ends.get(key)) is None:
+            day = key[0] + timedelta(days=key[1])
+            midnight = datetime(day.year, day.month, day.day, tzinfo=zone)
+            end = ends[key] = int((midnight.astimezone(UTC) - start) / step)
+        until[at] = end
+    until.flags.writeable = False
+    return until
 
 
 def _pue(site: Site, inputs: Inputs, total: int) -> FloatArray:

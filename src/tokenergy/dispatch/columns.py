@@ -244,12 +244,10 @@ def _generate(world: World) -> tuple[int, ColumnRule]:
 def _spread(window: Window, cost: FloatArray, *, upper: FloatArray) -> ColumnNumbers:
     """Spread numbers [m] or [n, m] over the window; switched-off intervals have bounds 0."""
     shape = (window.count, cost.shape[-1])
-    live = window.live()[:, None] > 0.0
-    return ColumnNumbers(
-        costs=np.broadcast_to(cost, shape),
-        lower=np.zeros(shape),
-        upper=np.where(live, np.broadcast_to(upper, shape), 0.0),
-    )
+    costs, most = np.empty(shape), np.empty(shape)
+    costs[:], most[:] = cost, upper
+    most[window.live_count :] = 0.0
+    return ColumnNumbers(costs=costs, lower=np.zeros(shape), upper=most)
 
 
 def _priced(window: Window, costs: FloatArray) -> ColumnNumbers:

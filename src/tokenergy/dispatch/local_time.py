@@ -5,12 +5,17 @@ An interval belongs to the local month, day and hour that it starts in.
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta, tzinfo
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tokenergy.dispatch.supply import BoolArray, IntArray
 
 MINUTES_PER_H = 60
+KEPT_COUNT = 64
+"""Calendars remembered: worlds are built again and again on the same hours."""
 NEARLY_H = 1e-9
 
 
@@ -40,23 +45,11 @@ class LocalTime:
 
     @classmethod
     def of(cls, start: datetime, step_h: float, count: int, zone: tzinfo) -> "LocalTime":
-        """Return the calendar of `count` intervals of `step_h` hours from `start` on."""
-        local = [(start + timedelta(hours=at * step_h)).astimezone(zone) for at in range(count)]
-        first = local[0]
-        month = np.array(
-            [12 * (each.year - first.year) + each.month - first.month for each in local]
-        )
-        numbers = [first.month - 1 + each for each in range(int(month[-1]) + 1)]
-        return cls(
-            month=month,
-            month_names=tuple(f"{first.year + at // 12:04}-{at % 12 + 1:02}" for at in numbers),
-            month_of_year=np.array([at % 12 + 1 for at in numbers]),
-            day=np.array([each.toordinal() - first.toordinal() for each in local]),
-            hour=np.array([each.hour for each in local]),
-            minute=np.array([each.minute for each in local]),
-            weekend=np.array([each.isoweekday() in (6, 7) for each in local]),
-            first_day=first.date(),
-        )
+        """Return the calendar of `count` intervals of `step_h` hours from `start` on (UTC).
+
+        One that was made lately is given again: nobody can write into its arrays.
+        """
+        return _calendar(start, step_h, count, zone)
 
     @property
     def months_count(self) -> int:
@@ -76,6 +69,31 @@ class LocalTime:
         """Return whether each interval starts in local hours `[from_hour, to_hour)` [T]."""
         within: BoolArray = (self.hour >= from_hour) & (self.hour < to_hour)
         return within & ~self.weekend if weekdays_only else within
+
+
+@lru_cache(maxsize=KEPT_COUNT)
+def _calendar(start: datetime, step_h: float, count: int, zone: tzinfo) -> LocalTime:
+    local = [(start + timedelta(hours=at * step_h)).astimezone(zone) for at in range(count)]
+    first = local[0]
+    month = _kept([12 * (each.year - first.year) + each.month - first.month for each in local])
+    numbers = [first.month - 1 + each for each in range(int(month[-1]) + 1)]
+    return LocalTime(
+        month=month,
+        month_names=tuple(f"{first.year + at // 12:04}-{at % 12 + 1:02}" for at in numbers),
+        month_of_year=_kept([at % 12 + 1 for at in numbers]),
+        day=_kept([each.toordinal() - first.toordinal() for each in local]),
+        hour=_kept([each.hour for each in local]),
+        minute=_kept([each.minute for each in local]),
+        weekend=_kept([each.isoweekday() in (6, 7) for each in local]),
+        first_day=first.date(),
+    )
+
+
+def _kept(values: list[Any]) -> NDArray[Any]:
+    """Return an array that nobody can write into."""
+    made = np.array(values)
+    made.flags.writeable = False
+    return made
 
 
 def begins_of(local: LocalTime, step_h: float, every_h: float) -> BoolArray:

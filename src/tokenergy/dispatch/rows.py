@@ -14,7 +14,7 @@ import numpy as np
 from tokenergy.dispatch.columns import INFINITY, own_deployments
 from tokenergy.dispatch.outages import gpus_in, standing_in
 from tokenergy.dispatch.window import Window, work_only
-from tokenergy.dispatch.world import FloatArray, State, World
+from tokenergy.dispatch.world import BoolArray, FloatArray, State, World
 from tokenergy.lp.program import Program
 
 RowRule = Callable[[Window, State], tuple[FloatArray, FloatArray]]
@@ -66,15 +66,17 @@ def racks(program: Program, world: World, moving: list[Moving]) -> RowRule:
     rate = np.array([world.routes[i].rate_mtok_per_h for i in at])
     marginal = np.array([world.routes[i].marginal_mwh_per_mtok for i in at])
 
+    only = _remembered(world)
+
     def awake(window: Window) -> FloatArray:
-        drawn_mw = np.where(work_only(world, window)[sites], 0.0, net_mw[:, None]).T
+        drawn_mw = np.where(only(window)[sites], 0.0, net_mw[:, None]).T
         return np.asarray(-drawn_mw * window.lengths_h[:, None])
 
     def wake(window: Window) -> FloatArray:
-        return -np.where(work_only(world, window)[sites], 0.0, wake_mwh[:, None]).T
+        return -np.where(only(window)[sites], 0.0, wake_mwh[:, None]).T
 
     def serve(window: Window) -> FloatArray:
-        base = (net_mw[target] / rate)[:, None] * work_only(world, window)[sites[target]]
+        base = (net_mw[target] / rate)[:, None] * only(window)[sites[target]]
         return np.asarray(-(marginal[:, None] + base).T)
 
     for column, column_at, values in (
@@ -92,6 +94,18 @@ def racks(program: Program, world: World, moving: list[Moving]) -> RowRule:
         return rhs, rhs
 
     return rule
+
+
+def _remembered(world: World) -> Callable[[Window], BoolArray]:
+    """Return `work_only` of a world that remembers its last window: three links ask in turn."""
+    held: list[tuple[Window, BoolArray]] = []
+
+    def only(window: Window) -> BoolArray:
+        if not held or held[0][0] is not window:
+            held[:] = [(window, work_only(world, window))]
+        return held[0][1]
+
+    return only
 
 
 def physical_balance(program: Program, world: World, moving: list[Moving]) -> RowRule:

@@ -250,34 +250,39 @@ class WindowModel:
         self, window: Window, state: State
     ) -> tuple[FloatArray, FloatArray, FloatArray]:
         costs, lower, upper = (np.empty(self.program.columns_count) for _ in range(3))
-        beside = window.count * self.program.columns_per_slot
         shape = (window.count, self.program.columns_per_slot)
-        by_slot = [values[:beside].reshape(shape) for values in (costs, lower, upper)]
-        slots = self._slots(window)
+        in_time = [np.empty(shape) for _ in range(3)]
+        beside = [values[shape[0] * shape[1] :] for values in (costs, lower, upper)]
         for name, rule in self._column_rules.items():
             block, numbers = self.program.columns[name], rule(window, state)
-            parts = (numbers.costs, numbers.lower, numbers.upper)
-            for whole, slotted, part in zip((costs, lower, upper), by_slot, parts, strict=True):
+            for at, part in enumerate((numbers.costs, numbers.lower, numbers.upper)):
                 if block.whole:
-                    whole[beside:][block.span] = part
+                    beside[at][block.span] = part
                 else:
-                    slotted[slots, block.span] = part
+                    in_time[at][:, block.span] = part
+        for values, ordered in zip((costs, lower, upper), in_time, strict=True):
+            self._lay(window, ordered, values)
         return costs, lower, upper
 
     def _row_numbers(self, window: Window, state: State) -> tuple[FloatArray, FloatArray]:
         lower, upper = (np.empty(self.program.rows_count) for _ in range(2))
-        beside = window.count * self.program.rows_per_slot
         shape = (window.count, self.program.rows_per_slot)
-        by_slot = [values[:beside].reshape(shape) for values in (lower, upper)]
-        slots = self._slots(window)
+        in_time = [np.empty(shape) for _ in range(2)]
+        beside = [values[shape[0] * shape[1] :] for values in (lower, upper)]
         for name, rule in self._row_rules.items():
             block, parts = self.program.rows[name], rule(window, state)
-            for whole, slotted, part in zip((lower, upper), by_slot, parts, strict=True):
+            for at, part in enumerate(parts):
                 if block.whole:
-                    whole[beside:][block.span] = part
+                    beside[at][block.span] = part
                 else:
-                    slotted[slots, block.span] = part
+                    in_time[at][:, block.span] = part
+        for values, ordered in zip((lower, upper), in_time, strict=True):
+            self._lay(window, ordered, values)
         return lower, upper
+
+    def _lay(self, window: Window, ordered: FloatArray, values: FloatArray) -> None:
+        """Write numbers in the order of time [n, m] into the solver's, slot by slot."""
+        values[: ordered.size].reshape(ordered.shape)[self._slots(window)] = ordered
 
     def _in_slots(self, window: Window, moving: Moving) -> FloatArray:
         """Return a link's coefficients for a window, in the order of the slots."""

@@ -5,10 +5,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal, get_args
 from urllib.parse import quote
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from tokenergy.company.noun import nearest_names
 from tokenergy.company.refusal import refuse
+from tokenergy.company.zones import known_zones
 from tokenergy.feeds.address import without_keys
 from tokenergy.feeds.http import Http
 from tokenergy.feeds.kept import Described, series_of
@@ -176,8 +177,8 @@ def unit_of(quantity: FeedQuantity, mapping: TableMapping) -> tuple[str, str]:
 def _zone(mapping: TableMapping) -> ZoneInfo | None:
     if mapping.time_zone is None:
         return None
-    if mapping.time_zone not in available_timezones():
-        near = ", ".join(nearest_names(mapping.time_zone, available_timezones())) or "none"
+    if mapping.time_zone not in known_zones():
+        near = ", ".join(nearest_names(mapping.time_zone, known_zones())) or "none"
         refuse(
             "FEED_TIME_ZONE",
             path="time_zone",

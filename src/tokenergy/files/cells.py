@@ -7,10 +7,11 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from typing import Any, Final, Literal
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from tokenergy.company.noun import nearest_names
 from tokenergy.company.refusal import refuse
+from tokenergy.company.zones import known_zones
 from tokenergy.files.key_hash import looks_like_key, shown
 from tokenergy.files.plain_cell import text_of_cell
 from tokenergy.files.refused import RowRefused
@@ -156,13 +157,13 @@ def zone_named(name: str | None) -> ZoneInfo | None:
     """
     if name is None:
         return None
-    if name not in available_timezones():
+    if name not in known_zones():
         refuse(
             "ZONE_UNKNOWN",
             path="time_zone",
             value=name,
             reason=f"{name!r} is no IANA time zone",
-            remedy=f"Nearest: {', '.join(nearest_names(name, available_timezones())) or 'none'}",
+            remedy=f"Nearest: {', '.join(nearest_names(name, known_zones())) or 'none'}",
         )
     return ZoneInfo(name)
 

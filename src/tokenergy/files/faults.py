@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping, Sequence
 from types import UnionType
 from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
-from zoneinfo import available_timezones
 
 from pydantic import BaseModel, Tag
 from pydantic_core import ErrorDetails
@@ -12,6 +11,7 @@ from tokenergy.company.company import Company
 from tokenergy.company.contract import LATER_KINDS
 from tokenergy.company.finding import Finding
 from tokenergy.company.noun import NAME_PATTERN, nearest_names
+from tokenergy.company.zones import known_zones
 from tokenergy.files.later import later_key, later_kind
 from tokenergy.files.yaml_text import Place, path_text
 from tokenergy.units import SUFFIXES
@@ -333,7 +333,7 @@ def _contradiction(error: ErrorDetails, field: str) -> tuple[str, str, str]:
 def zones_of_city(name: str) -> list[str]:
     """Return the time zones that end in the same city: `Europe/Chicago` is another continent."""
     city = name.rpartition("/")[2].replace(" ", "_").lower()
-    return sorted(zone for zone in available_timezones() if zone.lower().endswith(f"/{city}"))
+    return sorted(zone for zone in known_zones() if zone.lower().endswith(f"/{city}"))
 
 
 def _missing(path: str, field: str, owner: Any) -> Finding:

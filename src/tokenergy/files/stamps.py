@@ -3,13 +3,14 @@
 from collections.abc import Iterable
 from datetime import UTC, date, datetime
 from typing import Any, Final, NoReturn
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 import numpy as np
 
 from tokenergy.company.noun import nearest_names
 from tokenergy.company.refusal import refuse
 from tokenergy.company.series import FileSeries
+from tokenergy.company.zones import known_zones
 from tokenergy.files.faults import zones_of_city
 from tokenergy.files.grid import US_PER_H, US_PER_S, IntArray, since_epoch_us, stamp_text
 
@@ -100,9 +101,9 @@ def _zone(source: FileSeries, *, path: str) -> ZoneInfo | None:
     """Return the zone of stamps that carry none; None unless the company file states it."""
     if "time_zone" not in source.model_fields_set:
         return None
-    if source.time_zone not in available_timezones():
+    if source.time_zone not in known_zones():
         city = zones_of_city(source.time_zone)
-        near = ", ".join(city or nearest_names(source.time_zone, available_timezones())) or "none"
+        near = ", ".join(city or nearest_names(source.time_zone, known_zones())) or "none"
         refuse(
             "ZONE_UNKNOWN",
             path=f"{path}.time_zone",

@@ -63,7 +63,14 @@ class Matrix:
 
 
 class Program:
-    """A builder of blocks and links; `matrix` lays them out for the solver."""
+    """A builder of blocks and links; `matrix` lays them out for the solver.
+
+    Attributes:
+        slots_count: intervals.
+        columns, rows: the blocks, by name.
+        links: the coefficients.
+        columns_per_slot, rows_per_slot: of one slot; how many, as blocks are added.
+    """
 
     def __init__(self, slots_count: int) -> None:
         """Begin an empty program of `slots_count` slots."""
@@ -71,26 +78,20 @@ class Program:
         self.columns: dict[str, Block] = {}
         self.rows: dict[str, Block] = {}
         self.links: list[Link] = []
-
-    @property
-    def columns_per_slot(self) -> int:
-        """Columns of one slot."""
-        return _size(self.columns, whole=False)
-
-    @property
-    def rows_per_slot(self) -> int:
-        """Rows of one slot."""
-        return _size(self.rows, whole=False)
+        self.columns_per_slot = 0
+        self.rows_per_slot = 0
+        self._columns_beside = 0
+        self._rows_beside = 0
 
     @property
     def columns_count(self) -> int:
         """All columns, those beside the slots included."""
-        return self.slots_count * self.columns_per_slot + _size(self.columns, whole=True)
+        return self.slots_count * self.columns_per_slot + self._columns_beside
 
     @property
     def rows_count(self) -> int:
         """All rows, those beside the slots included."""
-        return self.slots_count * self.rows_per_slot + _size(self.rows, whole=True)
+        return self.slots_count * self.rows_per_slot + self._rows_beside
 
     def add_columns(self, name: str, size: int, *, whole: bool = False) -> Block:
         """Add a block of columns to every slot, or once beside them.
@@ -99,15 +100,23 @@ class Program:
             ValueError: if there is one of that name: it would take its place.
         """
         _refuse_second(name, self.columns)
-        offset = _size(self.columns, whole=whole)
+        offset = self._columns_beside if whole else self.columns_per_slot
         self.columns[name] = Block(name=name, offset=offset, size=size, whole=whole)
+        if whole:
+            self._columns_beside += size
+        else:
+            self.columns_per_slot += size
         return self.columns[name]
 
     def add_rows(self, name: str, size: int, *, whole: bool = False) -> Block:
         """Add a block of rows to every slot, or once beside them; errors as `add_columns`."""
         _refuse_second(name, self.rows)
-        offset = _size(self.rows, whole=whole)
+        offset = self._rows_beside if whole else self.rows_per_slot
         self.rows[name] = Block(name=name, offset=offset, size=size, whole=whole)
+        if whole:
+            self._rows_beside += size
+        else:
+            self.rows_per_slot += size
         return self.rows[name]
 
     def column_number(self, block: Block, slot: int, at: int) -> int:
@@ -210,10 +219,6 @@ class Program:
 def _refuse_second(name: str, blocks: dict[str, Block]) -> None:
     if name in blocks:
         raise ValueError(f"the program has a block {name!r} already")
-
-
-def _size(blocks: dict[str, Block], *, whole: bool) -> int:
-    return sum(block.size for block in blocks.values() if block.whole == whole)
 
 
 def _merged(

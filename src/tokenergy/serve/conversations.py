@@ -6,12 +6,11 @@ plain memory beside the state, and lends the state what one request needs: the d
 same words. Bounded by tenant: none can push the others out.
 """
 
-from typing import Final
+from collections.abc import Hashable
+from typing import Final, cast
 
 from tokenergy.routing.affinity import SESSIONS_LIMIT, LastPlace, Sessions
-from tokenergy.routing.state import State
 
-EMPTY: Final = Sessions()
 Memory = dict[int, LastPlace]
 
 
@@ -52,11 +51,31 @@ class Conversations:
             self._old[tenant], self._young[tenant] = young, {}
 
 
-def lent(tenant: str, session: str, last: LastPlace) -> Sessions:
+class Lent:
+    """What a state knows of conversations while it decides one request: one of them, or none.
+
+    It keeps the two promises of `routing.affinity.Sessions`, and learns nothing.
+    """
+
+    __slots__ = ("_last",)
+
+    def __init__(self, last: LastPlace | None) -> None:
+        """Lend what is known; None: nothing."""
+        self._last = last
+
+    def last(self, _tenant: str, _session: Hashable) -> LastPlace | None:
+        """Return where the conversation of this request was last."""
+        return self._last
+
+    def with_last(self, _tenant: str, _session: Hashable, _last: LastPlace) -> Sessions:
+        """Return a memory of nobody: the worker remembers by itself."""
+        return NOBODY
+
+
+NOBODY: Final = cast(Sessions, Lent(None))
+"""For a state between two requests."""
+
+
+def lent(last: LastPlace) -> Sessions:
     """Return a memory of one conversation, for a state that decides one request of it."""
-    return EMPTY.with_last(tenant, session, last)
-
-
-def forgetful(state: State) -> State:
-    """Return a state without the conversation that it was lent, or that it has just learnt."""
-    return state if state.sessions is EMPTY else state._replace(sessions=EMPTY)
+    return cast(Sessions, Lent(last))

@@ -34,7 +34,7 @@ from tokenergy.serve.asked import Asked, Endpoint, read_asked
 from tokenergy.serve.board_watch import BoardWatch
 from tokenergy.serve.budget_owner import pacers_of
 from tokenergy.serve.closing import BUDGET, Used
-from tokenergy.serve.conversations import EMPTY, Conversations, forgetful, lent
+from tokenergy.serve.conversations import NOBODY, Conversations, lent
 from tokenergy.serve.counting import Served
 from tokenergy.serve.counts import SharedCounts, budget_names
 from tokenergy.serve.flight import Flight
@@ -143,7 +143,7 @@ class Gateway:
         if board is None:
             return
         if self._state is None:
-            self._state = State.opened(board, now_s=now_s, sessions=EMPTY)
+            self._state = State.opened(board, now_s=now_s, sessions=NOBODY)
             self._room.refreshed(board)
             self._down = None
         elif fresh:
@@ -189,7 +189,7 @@ class Gateway:
             if counts is not state.counts:
                 state = state._replace(counts=counts)
         if last is not None:
-            state = state._replace(sessions=lent(request.tenant, str(request.session), last))
+            state = state._replace(sessions=lent(last))
         return board, state, decide(request, board, state)
 
     def advise(self, request: Request) -> Decision:
@@ -199,7 +199,7 @@ class Gateway:
     def admitted(self, flight: Flight, decision: Decision) -> None:
         """Move the state, and what others see of it, by a decision."""
         assert self._state is not None
-        self._state = forgetful(self._state.at(self.now_s()).admitted(decision))
+        self._state = self._state.at(self.now_s()).admitted(decision)
         flight.moved = True
         place = decision.candidate
         if place is not None:
@@ -223,7 +223,7 @@ class Gateway:
                 decision, used.input_tokens, used.cached_tokens, used.output_tokens,
                 used.cost_usd, used.use_j,
             )  # fmt: skip
-            self._state = forgetful(self._state.settled(usage))
+            self._state = self._state.settled(usage)
             if flight.head and used.output_tokens:
                 here = LastPlace(place.deployment, used.input_tokens + used.output_tokens)
                 self.conversations.remember(flight.tenant.name, flight.head, here)

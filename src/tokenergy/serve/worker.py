@@ -6,6 +6,7 @@ and writes the rest down as interrupted.
 
 import asyncio
 import contextlib
+import gc
 import os
 import signal
 import socket
@@ -21,6 +22,8 @@ from tokenergy.serve.door import AsgiApp, Door
 from tokenergy.serve.gateway import Gateway
 from tokenergy.serve.protocol import GuardedProtocol, guarded
 
+YOUNG_COUNT: Final = 20_000
+"""Objects made until the collector looks for circles: a request makes some hundreds, and none."""
 TICK_S: Final = 0.1
 TELL_S: Final = 2.0
 STILL_S: Final = 0.5
@@ -87,6 +90,9 @@ class Worker:
             for number in (signal.SIGTERM, signal.SIGINT):
                 asyncio.get_running_loop().add_signal_handler(number, self.end)
         self.gateway.tick()
+        gc.collect()
+        gc.freeze()  # what stands now stays: it need not be looked at again
+        gc.set_threshold(YOUNG_COUNT, 20, 50)
         servers = [self._server(self.door, self._protocol)]
         doors: list[list[socket.socket]] = [self._sockets]
         if self._admin is not None:

@@ -135,8 +135,9 @@ def compare(
     runs: dict[str, list[Replayed]] = {"mpc": [], "clairvoyant": []}
     made: tuple[Callable[[World], Policy], ...] = (Mpc, Clairvoyant)
     for done, each in enumerate(layouts):
+        weeks = [scene.world(each, terms, first=first, hours_count=WEEK_H) for first in starts]
         for at, (name, policy) in enumerate(zip(runs, made, strict=True)):
-            runs[name].append(_replayed(scene, each, terms, starts, policy))
+            runs[name].append(_replayed(weeks, policy))
             if on_step is not None:
                 on_step(2 * done + at + 1)
     known, foreseen = runs["mpc"], runs["clairvoyant"]
@@ -154,19 +155,12 @@ def compare(
     )
 
 
-def _replayed(
-    scene: Scene,
-    layout: Layout,
-    terms: Terms,
-    starts: Sequence[int],
-    policy: Callable[[World], Policy],
-) -> Replayed:
+def _replayed(weeks: Sequence[World], policy: Callable[[World], Policy]) -> Replayed:
     """Walk a policy through each week, from a cold start, and add them up."""
     hourly: list[FloatArray] = []
     power = network = served = refused = trips_ms = chat_mtok = 0.0
-    awake_gpu_h = np.zeros(len(layout.built()))
-    for first in starts:
-        world = scene.world(layout, terms, first=first, hours_count=WEEK_H)
+    awake_gpu_h = np.zeros(len(weeks[0].fleets))
+    for world in weeks:
         done = replay(world, policy(world))
         spent = account(world, done)
         hourly.append(cost_usd_by_interval(world, done))
