@@ -8,6 +8,8 @@ from typing import Final
 
 from tokenergy.errors import InputError
 
+SENT_BYTES: Final = 262_144
+"""What the kernel keeps for a client that reads slowly; left alone it would keep megabytes."""
 BACKLOG: Final = 2048
 """Connections that wait while a worker is started again."""
 
@@ -36,6 +38,7 @@ def listening(host: str, port: int, count: int) -> Iterator[list[socket.socket]]
                 door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 if count > 1:
                     door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+                door.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SENT_BYTES)
                 door.bind(address)
                 door.listen(BACKLOG)
                 doors.append(door)

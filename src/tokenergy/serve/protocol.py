@@ -21,6 +21,8 @@ PLAIN_PATH: Final = re.compile(rb"^/[A-Za-z0-9_/.\-]*$")
 ASGI: Final = {"version": "3.0", "spec_version": "2.3"}
 ON_GONE: Final = "tokenergy.on_gone"
 """Key of the scope under which an application leaves what is called when its client leaves."""
+BUFFERED_BYTES: Final = 8_192
+"""What waits in our hands for a client to read, at most, before its upstream is made to wait."""
 KEEP_ALIVE_S: Final = 75.0
 """How long a connection may wait for another request: longer than clients and proxies keep one."""
 TOO_LARGE: Final = (
@@ -54,6 +56,7 @@ class GuardedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for the first head; turn away an address with too many connections."""
         super().connection_made(transport)
+        transport.set_write_buffer_limits(high=BUFFERED_BYTES)
         self._head_bytes = 0
         self._in_head = True
         self.waiting[self] = self.loop.time()

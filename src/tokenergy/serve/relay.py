@@ -34,6 +34,9 @@ async def relay(flight: "Flight", decision: Decision, exchange: Exchange) -> Non
     Raises:
         ApiError: where it breaks before the client was told anything.
     """
+    flight.body = b""  # nobody is asked again: a long prompt need not stay while its answer flows
+    if flight.asked is not None:
+        flight.asked.fields = {}
     kind = next((value for name, value in exchange.headers if name == b"content-type"), b"")
     if exchange.status == 200 and kind.startswith(EVENTS):
         await _stream(flight, decision, exchange)
@@ -47,7 +50,6 @@ async def _whole(flight: "Flight", decision: Decision, exchange: Exchange, kind:
     body = exchange.body
     if body is None:
         body = await _rest(exchange)
-    flight.body = b""
     assert flight.asked is not None
     if exchange.status != 200:
         used = Used()

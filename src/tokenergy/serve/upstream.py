@@ -62,7 +62,7 @@ class Exchange(Protocol):
     async def chunk(self) -> bytes:
         """Return the next bytes of the body as they came; b"" at its end.
 
-        Nothing is read ahead by more than 64 KiB while nobody asks (back-pressure).
+        Nothing is read ahead by more than 32 KiB while nobody asks (back-pressure).
 
         Raises:
             UpstreamFault: where it breaks or falls silent; so does a body that ends too early.

@@ -13,8 +13,10 @@ if TYPE_CHECKING:
 
 READ_BYTES: Final = 16_384
 """Most bytes of one read from a socket."""
-PAUSE_BYTES: Final = 65_536 - READ_BYTES
-"""Bytes that nobody has asked for above which reading stops: one more read makes 64 KiB."""
+PAUSE_BYTES: Final = 8_192
+"""Bytes that nobody has asked for above which reading stops; one more read makes 24 KiB."""
+CHUNK_BYTES: Final = 8_192
+"""About so much is given at once where more is there."""
 HEAD_BYTES: Final = 65_536
 """Longest head of an answer."""
 WHOLE_BYTES: Final = 268_435_456
@@ -75,11 +77,26 @@ class FastExchange:
             finally:
                 self.waiter, self.until_s = None, inf
         pieces = self._pieces
+        if self._held_bytes > CHUNK_BYTES and len(pieces) > 1:
+            return self._some(pieces)
         self._pieces, self._held_bytes = [], 0
         connection = self._connection
         if connection is not None and connection.paused:
             connection.resume()
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def _some(self, pieces: list[bytes]) -> bytes:
+        """Return the first of many pieces: all of them at once would go through several hands."""
+        count = size = 0
+        for piece in pieces:
+            size += len(piece)
+            count += 1
+            if size >= CHUNK_BYTES:
+                break
+        given = b"".join(pieces[:count])
+        del pieces[:count]
+        self._held_bytes -= size
+        return given
 
     def close(self) -> None:
         """End it, and at once with its connection where it is not read to its end."""
