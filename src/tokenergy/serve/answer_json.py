@@ -187,6 +187,8 @@ def _loose(body: bytes) -> Answered:
 
 # ---- the name of the model, and the tier ---------------------------------------------------
 
+_MODEL_KEY: Final = b'"model"'
+_TIER_KEY: Final = b'"service_tier"'
 _MODEL: Final = re.compile(rb'"model"\s*:\s*"(?:[^"\\]|\\.)*"')
 _TIER: Final = re.compile(rb'"service_tier"\s*:\s*(?:null|"(?:[^"\\]|\\.)*")')
 
@@ -203,6 +205,12 @@ def renamed(body: bytes, *, served: str, name: str, service_tier: str | None = N
         name: the company's name of the same model.
         service_tier: to be told; None: the field stays as it came.
     """
+    at = body.find(_MODEL_KEY)
+    if at > 0 and service_tier is not None and _TIER_KEY not in body:
+        own = model_field(served)
+        if body.startswith(own, at) and body.find(_MODEL_KEY, at + len(own)) < 0:
+            # as most servers write it: the name where it stands, the tier behind it
+            return body[:at] + named_field(name, service_tier) + body[at + len(own) :]
     told = body
     if served != name:
         if body.count(b'"model"') != 1:
@@ -253,6 +261,12 @@ def truthful(event: bytes, model: bytes, tier: bytes) -> bytes:
 def model_field(name: str) -> bytes:
     """Return `"model":"..."` in JSON."""
     return b'"model":' + _encode(name)
+
+
+@lru_cache(maxsize=256)
+def named_field(name: str, service_tier: str) -> bytes:
+    """Return both fields, one after the other."""
+    return model_field(name) + b"," + tier_field(service_tier)
 
 
 @lru_cache(maxsize=16)

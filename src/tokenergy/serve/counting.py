@@ -112,7 +112,7 @@ def count(gateway: "Gateway", flight: "Flight", record: Closed) -> None:
     model = (record.model,)
     gateway.tally.observe("gen_ai_server_request_duration_seconds", model, record.ended_s)
     first_s = record.first_byte_s
-    if first_s is not None:
+    if first_s is not None and flight.stream is not None:
         gateway.tally.observe("gen_ai_server_time_to_first_token_seconds", model, first_s)
     if record.usage_source == "reported" and record.status == 200:
         _learn(gateway, flight, record)

@@ -17,6 +17,7 @@ JOINED_BYTES = 65_536
 LENGTH = b"content-length: %d\r\n\r\n"
 CHUNKED = b"transfer-encoding: chunked\r\n\r\n"
 CLOSE = b"connection: close\r\n"
+LAST = b"0\r\n\r\n"
 
 
 class Cycle(RequestResponseCycle):
@@ -56,8 +57,8 @@ class Cycle(RequestResponseCycle):
         if self.disconnected:
             return
         parts = self._head(status, headers)
-        parts.append(CHUNKED)
-        self.chunked_encoding = True
+        self.chunked_encoding = self.scope["http_version"] != "1.0"  # there the end is the close
+        parts.append(CHUNKED if self.chunked_encoding else b"\r\n")
         self.transport.write(b"".join(parts))
 
     async def chunk(self, data: bytes) -> None:
@@ -65,7 +66,7 @@ class Cycle(RequestResponseCycle):
         if self.flow.write_paused and not self.disconnected:
             await self._drained()
         if data and not self.disconnected:
-            self.transport.write(b"%x\r\n%b\r\n" % (len(data), data))
+            self.transport.write(self._framed(data))
 
     async def end(self, data: bytes) -> None:
         """Send the last piece."""
@@ -73,9 +74,13 @@ class Cycle(RequestResponseCycle):
             await self._drained()
         if self.disconnected:
             return
-        last = b"%x\r\n%b\r\n0\r\n\r\n" % (len(data), data) if data else b"0\r\n\r\n"
-        self.transport.write(last)
+        last = self._framed(data) if data else b""
+        self.transport.write(last + LAST if self.chunked_encoding else last)
         self._complete()
+
+    def _framed(self, data: bytes) -> bytes:
+        """Return a piece as it travels: HTTP/1.0 knows no chunks."""
+        return b"%x\r\n%b\r\n" % (len(data), data) if self.chunked_encoding else data
 
     async def _drained(self) -> None:
         """Wait until the client has taken enough of what is on its way to it."""
@@ -87,9 +92,10 @@ class Cycle(RequestResponseCycle):
 
     def _head(self, status: int, headers: HeaderList) -> list[bytes]:
         self.response_started = True
+        # Who waits for `100 Continue` may never send its body: what follows would be read as one.
+        closes = not self.keep_alive or self.waiting_for_100_continue
         self.waiting_for_100_continue = False
         parts: list[bytes] = [STATUS_LINE[status]]
-        closes = not self.keep_alive
         for name, value in headers:
             if name == b"connection":
                 closes = closes or value == b"close"

@@ -11,7 +11,8 @@ from tokenergy.serve import openai_error
 from tokenergy.serve.asked import ENDPOINT_PATHS
 from tokenergy.serve.flight import Flight
 from tokenergy.serve.gateway import Gateway
-from tokenergy.serve.headers import read_head, require_json
+from tokenergy.serve.headers import require_json
+from tokenergy.serve.heads import Heads
 from tokenergy.serve.idempotent import Repeats
 from tokenergy.serve.openai_error import JSON_TYPE, ApiError
 from tokenergy.serve.outlet import AsgiOutlet, Send
@@ -52,6 +53,7 @@ class Door:
         """
         self.gateway, self._side = gateway, side
         self._repeats = Repeats(gateway)
+        self._heads = Heads(gateway.plan.limits)
         self._reading: set[_Reading] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -70,10 +72,10 @@ class Door:
         try:
             if scope["method"] != "POST":
                 raise openai_error.method_not_allowed(scope["method"], "POST")
-            head = read_head(scope["headers"], gateway.plan.limits)
+            head, length = self._heads.read(scope["headers"])
             caller = gateway.caller_of(head.key, scope="inference")
             require_json(head)
-            body = await self._body(receive, head.content_length)
+            body = await self._body(receive, length)
             began_tick_s = gateway.tick_s()
             flight = Flight(
                 gateway, outlet, caller=caller, endpoint=endpoint, body=body,

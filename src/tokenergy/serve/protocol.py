@@ -7,7 +7,7 @@ has so many bytes and seconds; and whoever answers is told at once when the clie
 
 import asyncio
 import re
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, cast
 from urllib.parse import unquote
 
 import httptools
@@ -57,8 +57,9 @@ class GuardedProtocol(HttpToolsProtocol):
         """Begin to wait for the first head; turn away an address with too many connections."""
         super().connection_made(transport)
         transport.set_write_buffer_limits(high=BUFFERED_BYTES)
-        self._head_bytes = 0
+        self._head_bytes, self._tail = 0, b""
         self._in_head = True
+        self._answering: Cycle | None = None
         self.waiting[self] = self.loop.time()
         most = self.limits.connections_per_address_count
         if most:
@@ -80,14 +81,19 @@ class GuardedProtocol(HttpToolsProtocol):
                 self.by_address[address] = held
             else:
                 self.by_address.pop(address, None)
-        cycle: Any = self.cycle
+        # Not `self.cycle`: where requests are pipelined that is the last one, which has not begun.
+        one = self._answering
+        if one is not None:
+            self.stalls.pop(one, None)
+            if not one.response_complete:
+                one.disconnected = True
+                one.message_event.set()
         super().connection_lost(exc)
-        cycles = [one for one, _ in self.pipeline]
-        for one in (cycle, *cycles):
-            if one is not None and not one.response_complete:
-                gone: Any = one.scope.get(ON_GONE)
-                if gone is not None:
-                    gone()
+        if one is not None and not one.response_complete:
+            scope: Any = one.scope
+            gone: Any = scope.get(ON_GONE)
+            if gone is not None:
+                gone()
 
     def _address(self) -> str:
         client: Any = self.client
@@ -99,23 +105,33 @@ class GuardedProtocol(HttpToolsProtocol):
             self._head_bytes += len(data)
             if self._head_bytes > self.limits.head_bytes and self._head_too_large(data):
                 return
-        self.idle.pop(self, None)
         try:
             self.parser.feed_data(data)
+            if self._head_bytes:
+                self._tail = data[-3:]
         except httptools.HttpParserUpgrade:
-            self.transport.close()
+            self._stay()
         except (httptools.HttpParserError, UnicodeDecodeError):
             self._end(BROKEN, b"the request is no HTTP that can be read", b"invalid_http")
 
     def _head_too_large(self, data: bytes) -> bool:
         """End the connection where the head has no end within its limit."""
-        end = data.find(b"\r\n\r\n")
-        before = self._head_bytes - len(data)
+        joined = self._tail + data  # an end may come in two pieces
+        end = joined.find(b"\r\n\r\n")
+        before = self._head_bytes - len(joined)
         if end >= 0 and before + end <= self.limits.head_bytes:
             return False
         text = b"the head is longer than %d bytes" % self.limits.head_bytes
         self._end(TOO_LARGE, text, b"head_too_large")
         return True
+
+    def _stay(self) -> None:
+        """Answer by HTTP/1.1 whoever would rather speak another protocol, as many clients offer."""
+        cycle: Any = self.cycle
+        if cycle is None or cycle.response_complete:
+            self.transport.close()
+        else:
+            cycle.keep_alive = False
 
     def _end(self, form: bytes, message: bytes, code: bytes) -> None:
         """Answer in OpenAI's shape, if nothing is being answered, and close."""
@@ -144,12 +160,13 @@ class GuardedProtocol(HttpToolsProtocol):
         }
         self.scope = scope
         self._in_head = True
+        self.idle.pop(self, None)
         self.waiting.setdefault(self, self.loop.time())
 
     def on_headers_complete(self) -> None:
         """End a head, and let the application begin: as uvicorn does, with a cycle of ours."""
         self._in_head = False
-        self._head_bytes = 0
+        self._head_bytes, self._tail = 0, b""
         self.waiting.pop(self, None)
         version, scope = self.parser.get_http_version(), self.scope
         scope["method"] = self.parser.get_method().decode("ascii")
@@ -177,6 +194,7 @@ class GuardedProtocol(HttpToolsProtocol):
         )
         cycle.stalls, cycle.loop_time = self.stalls, self.loop.time
         if before is None or before.response_complete:
+            self._answering = cycle
             self._start_asgi_task(cycle, self.app)
         else:  # pipelined: it waits for its turn
             self.flow.pause_reading()
@@ -186,18 +204,35 @@ class GuardedProtocol(HttpToolsProtocol):
         """Be ready for the next head, whose time begins with its first byte."""
         super().on_message_complete()
         self._in_head = True
+        cycle = self.cycle
+        if cycle.response_complete and cycle.more_body:  # it was answered before its end
+            cycle.more_body = False
+            self.waiting.pop(self, None)
+            self.idle[self] = self.loop.time()
 
     def on_response_complete(self) -> None:
         """Go on with the next request, or be idle: without a timer for each."""
         self.server_state.total_requests += 1
+        now_s = self.loop.time()
         if self.transport.is_closing():
+            if self._answering is not None and self.transport.get_write_buffer_size():
+                self.stalls[self._answering] = now_s  # it closes once the client has read
             return
         self.flow.resume_reading()
         if self.pipeline:
             cycle, app = self.pipeline.pop()
+            self._answering = cast(Cycle, cycle)
             self._start_asgi_task(cycle, app)
+        elif self.cycle.more_body:  # what is left of its body is waited for, not for long
+            self.waiting[self] = now_s
         else:
-            self.idle[self] = self.loop.time()
+            self.idle[self] = now_s
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether an answer is out and the rest of its request's body has not come."""
+        cycle: Any = self.cycle
+        return cycle is not None and cycle.response_complete and cycle.more_body
 
     @classmethod
     def sweep(cls, now_s: float) -> None:
@@ -209,10 +244,14 @@ class GuardedProtocol(HttpToolsProtocol):
         long_s = now_s - KEEP_ALIVE_S
         for held in [one for one, since_s in cls.idle.items() if since_s < long_s]:
             cls.idle.pop(held, None)
-            held.transport.close()
+            unread = held.transport.get_write_buffer_size()
+            held.transport.abort() if unread else held.transport.close()
         edge_s = now_s - cls.limits.head_s
         for slow in [one for one, began_s in cls.waiting.items() if began_s < edge_s]:
             cls.waiting.pop(slow, None)
+            if slow.is_answered:
+                slow.transport.close()
+                continue
             text = b"the head did not come within %d s" % round(cls.limits.head_s)
             slow._end(TOO_SLOW, text, b"request_timeout")
 
@@ -223,6 +262,7 @@ def guarded(limits: LimitsPlan) -> type[GuardedProtocol]:
         "limits": limits,
         "waiting": {},
         "idle": {},
+        "stalls": {},
         "by_address": {},
         "refused_count": 0,
     }
