@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -190,17 +191,19 @@ def _tree(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"))
 
 
-def _every_breach() -> Iterator[tuple[Path, str, int]]:
-    aliases = frozenset[str]().union(*(_float_aliases(_tree(path)) for path in _core_files()))
-    for path in _core_files():
-        tree = _tree(path)
-        for text, line in world_breaches(tree):
-            yield path, text, line
-        for text, line in unit_breaches(tree, suffixes=SUFFIXES, float_aliases=aliases):
-            yield path, text, line
+@cache
+def _every_breach() -> tuple[tuple[Path, str, int], ...]:
+    """Return what breaks any rule: one walk through the house answers every test."""
+    trees = {path: _tree(path) for path in _core_files()}
+    aliases = frozenset[str]().union(*map(_float_aliases, trees.values()))
+    found = []
+    for path, tree in trees.items():
+        found += [(path, *breach) for breach in world_breaches(tree)]
+        units = unit_breaches(tree, suffixes=SUFFIXES, float_aliases=aliases)
+        found += [(path, *breach) for breach in units]
     for path in _files():
-        for text, line in size_breaches(path.read_text(encoding="utf-8")):
-            yield path, text, line
+        found += [(path, *breach) for breach in size_breaches(path.read_text(encoding="utf-8"))]
+    return tuple(found)
 
 
 @pytest.mark.parametrize(

@@ -36,15 +36,7 @@ def measured_operating_point(
     The line through both measurements: `base_w` without tokens, `full_w` at the stated rate. By
     hand: 480 W at 100 tokens/s and 360 W without are 1.2 J a token more.
 
-    Args:
-        catalogue: of models and accelerators.
-        measured: what was measured.
-        model: name in the catalogue.
-        accelerator: the same.
-        gpus_count: of one replica.
-        bytes_per_weight: another precision than the catalogue's.
-        host_w_per_gpu: of the machine beside its boards.
-        batch_count: sequences at once that share the measured rate.
+    `batch_count` sequences at once share the measured rate.
 
     Raises:
         UnknownModel, UnknownAccelerator: naming the nearest entries.

@@ -175,6 +175,23 @@ class State(NamedTuple):
             pacers, leases, self.down, self.limited, self.safe_mode,
         )  # fmt: skip
 
+    def released(self, decision: Decision) -> "State":
+        """Return the state after a deferred request is held no more: its interval has room again.
+
+        Whatever came of it: it is decided again, or has left.
+        """
+        request, counts = decision.request, self.counts
+        if decision.release_s is None or request.workload not in self.workloads:
+            return self
+        key = (self.workloads.index(request.workload), decision.release_s)
+        if key not in counts.held_tokens:  # its interval has begun
+            return self
+        held = dict(counts.held_tokens)
+        held[key] -= decision.output_tokens
+        if held[key] <= 0.0:
+            del held[key]
+        return self._replace(counts=counts._replace(held_tokens=MappingProxyType(held)))
+
     def refreshed(self, board: Board) -> "State":
         """Return the state under another board.
 

@@ -68,6 +68,13 @@ class Cycle(RequestResponseCycle):
         if data and not self.disconnected:
             self.transport.write(self._framed(data))
 
+    def chunk_now(self, data: bytes) -> bool:
+        """Send a piece without waiting; return whether the client's buffer has room for more."""
+        if self.disconnected:
+            return False
+        self.transport.write(b"%x\r\n%b\r\n" % (len(data), data))
+        return not self.flow.write_paused
+
     async def end(self, data: bytes) -> None:
         """Send the last piece."""
         if self.flow.write_paused and not self.disconnected:

@@ -16,7 +16,7 @@ from tokenergy.serve.heads import Heads
 from tokenergy.serve.idempotent import Repeats
 from tokenergy.serve.openai_error import JSON_TYPE, ApiError
 from tokenergy.serve.outlet import AsgiOutlet, Send
-from tokenergy.serve.passing import PREFIX
+from tokenergy.serve.passing import may_pass
 from tokenergy.serve.protocol import ON_GONE
 from tokenergy.serve.side_app import is_side_path
 
@@ -63,8 +63,7 @@ class Door:
         path = scope["path"]
         endpoint: str | None = ENDPOINT_PATHS.get(path)
         if endpoint is None:
-            passes = scope["method"] == "POST" and path.startswith(PREFIX)
-            if not passes or is_side_path(path):
+            if scope["method"] != "POST" or is_side_path(path) or not may_pass(path):
                 await self._side(scope, receive, send)
                 return
             endpoint = path
@@ -92,7 +91,10 @@ class Door:
             await self._repeats.answer(flight, outlet, head.idempotency_key, scope)
             return
         scope[ON_GONE] = flight.left
-        await gateway.run(flight)
+        try:
+            await gateway.run(flight)
+        finally:
+            del scope[ON_GONE]  # else they hold each other, and a long body with them
 
     async def _body(self, receive: Receive, length: int | None) -> bytes:
         """Return the whole body.

@@ -7,7 +7,7 @@ Each step stands in the order of the gateway sheet's section 1. A step that ends
 """
 
 import asyncio
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -22,16 +22,17 @@ from tokenergy.serve import openai_error
 from tokenergy.serve.admission import Row
 from tokenergy.serve.asked import Asked
 from tokenergy.serve.breaker import verdict_of_status
-from tokenergy.serve.closing import Used, closed_record, opened_record, refused_record, verdict_of
+from tokenergy.serve.closing import Used, closed_record, opened_record, verdict_of
 from tokenergy.serve.counting import count
 from tokenergy.serve.elsewhere import AnotherPlace, down_s, without_failed
+from tokenergy.serve.ending import NO_USE, end_early, fail, tell, tell_stopping
 from tokenergy.serve.headers import NO_WISHES, Header, Wishes
 from tokenergy.serve.holding import queue
 from tokenergy.serve.openai_error import ApiError
 from tokenergy.serve.outlet import Outlet
 from tokenergy.serve.pool import Seat
 from tokenergy.serve.refusal import refusal_of
-from tokenergy.serve.relay import relay, so_far
+from tokenergy.serve.relay import relay
 from tokenergy.serve.sending import call_of, wants_of
 from tokenergy.serve.upstream import UpstreamFault
 
@@ -39,11 +40,6 @@ if TYPE_CHECKING:
     from tokenergy.company.board import Board
     from tokenergy.serve.answer_stream import Stream
     from tokenergy.serve.gateway import Gateway
-
-LATER: Final = (429, 503)
-"""Statuses on which a line of a batch stays in its queue: it was not refused."""
-NO_USE: Final = Used()
-"""What a request took that came to nothing."""
 
 
 class Flight:
@@ -57,6 +53,9 @@ class Flight:
         gone: whether the client has left.
         opened_s: moment of the OPEN in force; 0 before, and after its CLOSE.
         moved: whether the state and the leases count it.
+        keyed: whether it has an idempotency key: its answer is wanted though its client may leave.
+        is_whole: whether its answer came to its end.
+        closed_number: of its CLOSE in the journal.
         board: it was decided by; None before.
         stream: what reads the answer as it passes; None for a whole one.
     """
@@ -97,7 +96,8 @@ class Flight:
         self.last: LastPlace | None = None
         self.stream: Stream | None = None
         self.gone = self.stopping = self.late = self.moved = False
-        self.held_count, self.part = 0, 0.0
+        self.keyed = self.is_whole = False
+        self.held_count, self.part, self.closed_number = 0, 0.0, 0
         self.opened_s = self.first_s = self.marked_s = 0.0
         self.openings_count = self.retries_count = 0
         self.rate_headers: tuple[tuple[bytes, bytes], ...] = ()
@@ -125,15 +125,20 @@ class Flight:
         except asyncio.CancelledError:
             if self.late and not self.gone:
                 await self._tell(openai_error.upstream_timeout())
-            elif self.gone or self.stopping or self.late:
-                self._end_early()
-            else:
+                return
+            self._end_early()
+            if self.stopping and not self.gone:
+                await tell_stopping(self)
+            elif not self.gone:
                 raise
+        except Exception as fault:  # one fault of ours must leave nothing reserved
+            await fail(self, fault)
 
     async def _admit(self) -> None:
         """Read the body, find the row of the board, make the request, ask the rate limits."""
         gateway = self.gateway
         self.asked = asked = await gateway.read(self.endpoint, self.body)
+        self.body = b""  # its fields are in `asked`
         now_s = gateway.now_s()
         tier = gateway.admission.tier_of(self.tenant, self.caller, self.tier or asked.service_tier)
         origin = self.wishes.region or self.tenant.origin
@@ -238,10 +243,13 @@ class Flight:
         """
         gateway = self.gateway
         self.opened_s = self.marked_s = gateway.now_s()
+        self.first_s = 0.0
         try:
             gateway.journal.write(opened_record(self, decision, seat))
         except JournalFull as fault:
             self._give_back(decision)
+            if not self.openings_count:
+                self.opened_s = 0.0
             raise openai_error.unavailable(
                 "journal_full",
                 "Nothing more can be recorded now, so nothing more is served.",
@@ -271,9 +279,10 @@ class Flight:
             raise
         assert self.asked is not None
         call = call_of(gateway, self, decision, seat)
-        gateway.tally.observe(
-            "tokenergy_gateway_overhead_seconds", (), gateway.tick_s() - self.began_tick_s
-        )
+        if self.openings_count == 1:  # else it was held, or another place has failed
+            gateway.tally.observe(
+                "tokenergy_gateway_overhead_seconds", (), gateway.tick_s() - self.began_tick_s
+            )
         try:
             exchange = await seat.client.open(call)
         except UpstreamFault as fault:
@@ -333,6 +342,7 @@ class Flight:
         decision, gateway = self.decision, self.gateway
         assert decision is not None
         record = closed_record(self, decision, used, outcome=outcome, status=status)
+        self.is_whole = outcome in ("completed", "drained")
         self.opened_s = 0.0
         if self.seat is not None:
             self.seat.done(verdict_of(outcome, status))
@@ -340,7 +350,7 @@ class Flight:
         gateway.settle(self, decision, used)
         count(gateway, self, record)
         try:
-            gateway.journal.write(record)
+            self.closed_number = gateway.journal.write(record)
         except JournalFull as fault:
             raise openai_error.unavailable(
                 "journal_full", "The answer could not be recorded, so it is not given."
@@ -353,7 +363,7 @@ class Flight:
         self.gone = True
         if self.row is not None and self.seat is not None:
             policy = self.gateway.plan.when_client_leaves.get(self.row.tier, "cancel")
-            if policy == "drain":
+            if policy == "drain" or self.keyed:  # whoever comes again with its key gets the answer
                 return
         if self._task is not None:
             self._task.cancel()
@@ -372,27 +382,8 @@ class Flight:
 
     def _end_early(self) -> None:
         """Write down how far a request came that was cancelled."""
-        if self.opened_s:
-            held = self.seat is None
-            outcome: Outcome = "cancelled" if self.gone else "interrupted"
-            if held and self.gone:
-                outcome = "left_the_hold"
-            try:
-                self.close(NO_USE if held else so_far(self), outcome=outcome, status=499)
-            except ApiError:  # the journal is full: its OPEN is settled at replay
-                self.gateway.tally.add("tokenergy_errors", ("499", "journal_full"))
+        end_early(self)
 
     async def _tell(self, error: ApiError) -> None:
-        """Tell the client why not; a request that had an OPEN is closed, others are refused."""
-        gateway = self.gateway
-        if self.openings_count:
-            if self.opened_s:
-                used = so_far(self) if self.late and self.seat is not None else NO_USE
-                try:
-                    self.close(used, outcome="failed", status=error.status)
-                except ApiError as full:
-                    error = full
-        elif not (self.batch and error.status in LATER):
-            gateway.refused(refused_record(self, error), self.decision)
-        gateway.tally.add("tokenergy_errors", (str(error.status), error.code or ""))
-        await gateway.telling.tell(self, error)
+        """Tell the client why not, and write it down."""
+        await tell(self, error)

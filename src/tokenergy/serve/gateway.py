@@ -6,7 +6,7 @@ lock is needed. What workers share goes through the counts file, the leases and 
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from tokenergy.company.board import Board
@@ -49,18 +49,7 @@ from tokenergy.serve.room import Room
 from tokenergy.serve.side import Told
 from tokenergy.serve.telling import Telling
 
-PATHS: Final[Mapping[str, str]] = {
-    "chat": "/v1/chat/completions",
-    "completions": "/v1/completions",
-    "responses": "/v1/responses",
-    "embeddings": "/v1/embeddings",
-}
-JSON: Final = (b"content-type", b"application/json")
-EVENTS: Final = (b"content-type", b"text/event-stream; charset=utf-8")
 OPEN_DOOR: Final = KeyFacts("open", "", (), frozenset({"inference", "batches", "usage", "value"}))
-SERVICE_WORDS: Final = {"default": "default", "priority": "priority", "flex": "flex"}
-PROMPT_MARGIN_SHARE: Final = 1.25
-"""What a prompt may be over its estimate in a reservation; a guess of the sheet, as routing's."""
 
 
 class Gateway:
@@ -109,7 +98,6 @@ class Gateway:
         self._at_once: dict[str, int] = {}
         self._state: State | None = None
         self._down: frozenset[str] | None = None
-        self._last_number = 0
         self.conversations = Conversations()
         self._room = Room(len(plan.deployments))
         self.telling = Telling(plan, watch)
@@ -227,6 +215,8 @@ class Gateway:
             if flight.head and used.output_tokens:
                 here = LastPlace(place.deployment, used.input_tokens + used.output_tokens)
                 self.conversations.remember(flight.tenant.name, flight.head, here)
+        elif decision.release_s is not None:
+            self._state = self._state.released(decision)
         if flight.holdings:
             actual = [used.of(one, self.account_units) for one in flight.holdings]
             self.leases.settle(flight.holdings, actual)
@@ -378,9 +368,18 @@ class Gateway:
             if 0.0 < flight.opened_s < edge_s and not flight.late:
                 flight.overdue()
 
-    async def synced(self) -> None:
-        """Wait until the disk has what was written (`durability: strict`)."""
-        await self.journal.synced(self._last_number)
+    async def synced(self, number: int) -> None:
+        """Wait until the disk has a record (`durability: strict`).
+
+        Raises:
+            ApiError: 503 where it refuses it.
+        """
+        try:
+            await self.journal.synced(number)
+        except StoreFault as fault:
+            raise openai_error.unavailable(
+                "journal_full", "The answer could not be recorded, so it is not given."
+            ) from fault
 
     # ---- what is counted ----
 

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 
 POLL_S: Final = 0.02
 """How often a request that waits for room looks again."""
+POLLED_COUNT: Final = 16
+"""Requests that look again in one `POLL_S`: each is decided anew, a twentieth of a millisecond."""
+KEPT_LEFT_COUNT: Final = 64
+"""Requests that have left the hold and are remembered until their hour."""
 RELEASED_AT_ONCE_COUNT: Final = 16
 """Held requests that are let go at one look; a guess. A look is a tick of the gateway."""
 
@@ -31,18 +35,22 @@ class _Held:
     release_s: float
     arrival_s: float
     number: int
-    flight: "Flight" = field(compare=False)
     free: "asyncio.Future[None]" = field(compare=False)
 
 
 class Holding:
-    """The requests that one worker holds."""
+    """The requests that one worker holds.
+
+    Attributes:
+        queued_count: requests that wait for room, which are not held.
+    """
 
     def __init__(self, gateway: "Gateway") -> None:
         """Hold nothing yet."""
         self._gateway = gateway
         self._heap: list[_Held] = []
-        self._number = 0
+        self._number = self._left_count = 0
+        self.queued_count = 0
         self._by_tier: dict[str, int] = {}
 
     @property
@@ -87,7 +95,7 @@ class Holding:
         self._by_tier[tier] = self._by_tier.get(tier, 0) + 1
         self._number += 1
         free: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        entry = _Held(decision.release_s, flight.request.arrival_s, self._number, flight, free)
+        entry = _Held(decision.release_s, flight.request.arrival_s, self._number, free)
         heapq.heappush(self._heap, entry)
         try:
             await self._wait(flight, decision, free)
@@ -95,6 +103,7 @@ class Holding:
             self._by_tier[tier] -= 1
             if not free.done():
                 free.cancel()
+                self._forget()
         flight.end_hold(decision)
         return True
 
@@ -117,19 +126,26 @@ class Holding:
             if done:
                 return
 
+    def _forget(self) -> None:
+        """Let go of those who have left, once they are most: else they stay until their hour."""
+        self._left_count += 1
+        if self._left_count > KEPT_LEFT_COUNT and 2 * self._left_count > len(self._heap):
+            self._heap = [one for one in self._heap if not one.free.done()]
+            heapq.heapify(self._heap)
+            self._left_count = 0
+
     def release(self, now_s: float) -> None:
         """Let those go whose interval has begun, in order, a few at once."""
         let_go = 0
         while self._heap and self._heap[0].release_s <= now_s:
             held = heapq.heappop(self._heap)
             if held.free.done():
+                self._left_count -= 1
                 continue
             held.free.set_result(None)
             let_go += 1
             if let_go >= RELEASED_AT_ONCE_COUNT:
                 return
-        while self._heap and self._heap[0].free.done():  # who has left is forgotten
-            heapq.heappop(self._heap)
 
 
 async def queue(flight: "Flight", decision: Decision) -> None:
@@ -145,4 +161,9 @@ async def queue(flight: "Flight", decision: Decision) -> None:
         limit_s = min(limit_s, gateway.plan.limits.default_wait_s)
     if gateway.now_s() - request.arrival_s > limit_s:
         raise openai_error.overloaded(retry_s=max(1.0, limit_s))
-    await asyncio.sleep(POLL_S)
+    holding = gateway.holding
+    holding.queued_count += 1
+    try:  # the longer the queue, the longer until one of it looks again: all of it would be decided
+        await asyncio.sleep(POLL_S * max(1.0, holding.queued_count / POLLED_COUNT))
+    finally:
+        holding.queued_count -= 1

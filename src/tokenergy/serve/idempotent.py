@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 KEPT_BYTES: Final = 4_194_304
 """Longest answer that is kept; a longer one is not, and its key is given back."""
 LOOK_S: Final = 0.05
+MOST_LOOK_S: Final = 1.0
 KEY_CHARS_COUNT: Final = 255
 
 
@@ -39,43 +40,55 @@ class Repeats:
         """Answer a request under its key."""
         gateway = self._gateway
         tenant = flight.tenant.name
-        digest = blake2b(flight.endpoint.encode() + flight.body, digest_size=16).hexdigest()
+        scope[ON_GONE] = flight.left
         try:
-            claim = await self._claim(tenant, key, digest)
+            claim = await self._claim(flight, key, await self._digest(flight))
         except ApiError as error:
             gateway.tally.add("tokenergy_errors", (str(error.status), error.code or ""))
             await outlet.whole(error.status, [JSON_TYPE, *error.headers], error.body())
+            return
+        if claim is None:
             return
         if not claim.mine:
             assert claim.outcome is not None
             await self._again(outlet, claim.outcome)
             return
         copy = CopyingOutlet(outlet, limit_bytes=KEPT_BYTES)
-        flight.outlet = copy
-        scope[ON_GONE] = flight.left
+        flight.outlet, flight.keyed = copy, True
         kept = False
         try:
             await gateway.run(flight)
-            if copy.ended and copy.status == 200 and not copy.too_long and not flight.gone:
+            if copy.ended and copy.status == 200 and not copy.too_long and flight.is_whole:
                 outcome = Remembered(200, copy.content_type, copy.body, flight.request_id)
                 gateway.idempotency.keep(tenant, key, outcome)
                 kept = True
         except StoreFault:
             gateway.tally.add("tokenergy_errors", ("200", "idempotency_unavailable"))
         finally:
+            del scope[ON_GONE]
             if not kept:
                 self._release(tenant, key)
 
-    async def _claim(self, tenant: str, key: str, digest: str) -> Claim:
-        """Return a claim that is mine, or one with its outcome; whoever is second waits."""
-        gateway = self._gateway
+    async def _digest(self, flight: "Flight") -> str:
+        """Return what tells requests apart; of a long one in a thread."""
+        body = flight.body
+        if len(body) > self._gateway.plan.limits.decode_apart_bytes:
+            return await asyncio.to_thread(_digest, flight.endpoint, body)
+        return _digest(flight.endpoint, body)
+
+    async def _claim(self, flight: "Flight", key: str, digest: str) -> Claim | None:
+        """Return a claim that is mine, or one with its outcome; whoever is second waits.
+
+        None: its client has left while it waited.
+        """
+        gateway, tenant, wait_s = self._gateway, flight.tenant.name, LOOK_S
         if len(key) > KEY_CHARS_COUNT:
             raise openai_error.invalid(
                 f"Idempotency-Key has {len(key)} characters; at most {KEY_CHARS_COUNT} are taken.",
                 param="idempotency-key",
             )
         until_s = time.monotonic() + gateway.plan.limits.total_s
-        while True:
+        while not flight.gone:
             try:
                 claim = gateway.idempotency.claim(tenant, key, digest=digest, now_s=gateway.now_s())
             except StoreFault as fault:
@@ -90,7 +103,9 @@ class Repeats:
                 return claim
             if time.monotonic() > until_s:
                 raise openai_error.conflict("The request with this Idempotency-Key still runs.")
-            await asyncio.sleep(LOOK_S)
+            await asyncio.sleep(wait_s)
+            wait_s = min(MOST_LOOK_S, 1.5 * wait_s)  # each look is a transaction
+        return None
 
     async def _again(self, outlet: AsgiOutlet, outcome: Remembered) -> None:
         headers = [
@@ -106,3 +121,9 @@ class Repeats:
             self._gateway.idempotency.release(tenant, key)
         except StoreFault:
             self._gateway.tally.add("tokenergy_errors", ("503", "idempotency_unavailable"))
+
+
+def _digest(endpoint: str, body: bytes) -> str:
+    held = blake2b(endpoint.encode(), digest_size=16)
+    held.update(body)
+    return held.hexdigest()

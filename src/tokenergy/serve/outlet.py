@@ -15,9 +15,11 @@ class Outlet(Protocol):
 
     Attributes:
         began: whether a head went out: from then on the status cannot change.
+        ended: whether nothing more can be sent.
     """
 
     began: bool
+    ended: bool
 
     async def whole(self, status: int, headers: HeaderList, body: bytes) -> None:
         """Send a whole answer."""
@@ -59,6 +61,13 @@ class AsgiOutlet:
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body, "more_body": False})
 
+    def now(self) -> Callable[[bytes], bool] | None:
+        """Return what sends a piece without waiting, and says whether there is room for more.
+
+        None: this connection has no such way.
+        """
+        return None if self._direct is None else self._direct.chunk_now
+
     async def head(self, status: int, headers: HeaderList) -> None:
         """Send the head of a stream."""
         self.began = True
@@ -94,14 +103,14 @@ class MemoryOutlet:
 
     def __init__(self) -> None:
         """Hold nothing yet."""
-        self.began = False
+        self.began = self.ended = False
         self.status = 0
         self.body = b""
         self.content_type = "application/json"
 
     async def whole(self, status: int, headers: HeaderList, body: bytes) -> None:
         """Keep a whole answer."""
-        self.began = True
+        self.began = self.ended = True
         self.status, self.body = status, body
         self._note(headers)
 
@@ -117,6 +126,7 @@ class MemoryOutlet:
 
     async def end(self, data: bytes) -> None:
         """Keep the last piece."""
+        self.ended = True
         self.body += data
 
     def _note(self, headers: HeaderList) -> None:
@@ -137,12 +147,10 @@ class CopyingOutlet(MemoryOutlet):
         super().__init__()
         self._outlet, self._limit_bytes = outlet, limit_bytes
         self.too_long = False
-        self.ended = False
 
     async def whole(self, status: int, headers: HeaderList, body: bytes) -> None:
         """Send a whole answer, and keep it."""
         await super().whole(status, headers, body)
-        self.ended = True
         await self._outlet.whole(status, headers, body)
 
     async def head(self, status: int, headers: HeaderList) -> None:

@@ -6,16 +6,36 @@ What it takes is known where the server reports a `usage`; else its input is est
 body's length, and its output is told as 0 tokens, estimated.
 """
 
+import re
+from typing import Final
+
 import msgspec
 
 from tokenergy.company.serving.plan import LimitsPlan
 from tokenergy.serve.answer_json import Answered, read_answer
+from tokenergy.serve.asked import ENDPOINT_PATHS
 from tokenergy.serve.body import checked_model, fields_of
 from tokenergy.serve.governed import Asked
 from tokenergy.serve.openai_error import ApiError, invalid, missing
 from tokenergy.serve.openai_usage import UsageSeen
 
-PREFIX = "/v1/"
+PASSED: Final = re.compile(r"/v1(?:/[A-Za-z0-9_-][A-Za-z0-9_.-]*)+", re.ASCII)
+"""Addresses that are passed on: a server must not read another one into it than we do."""
+MOST_PATH_CHARS_COUNT: Final = 128
+KEPT_BACK: Final = frozenset({"/v1/load_lora_adapter", "/v1/unload_lora_adapter"})
+"""What changes a server for all its clients is not for one of them."""
+
+
+def may_pass(path: str) -> bool:
+    """Tell whether an address is one that we pass on.
+
+    Not those that we govern in another spelling, such as `/v1/chat/completions/`: a server might
+    answer them all the same, without cap and budget. An address with what is no plain path in it,
+    be it percent-encoded, might be read as another one.
+    """
+    if len(path) > MOST_PATH_CHARS_COUNT or PASSED.fullmatch(path) is None:
+        return False
+    return path.lower() not in ENDPOINT_PATHS and path.lower() not in KEPT_BACK
 
 
 def is_passed(endpoint: str) -> bool:

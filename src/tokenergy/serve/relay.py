@@ -1,5 +1,7 @@
 """From upstream to client: a whole answer, or a stream as it comes; CLOSE goes before the end."""
 
+import asyncio
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -14,10 +16,11 @@ from tokenergy.serve.closing import Used
 from tokenergy.serve.headers import answer_headers, retry_after_s
 from tokenergy.serve.openai_error import JSON_TYPE, ApiError
 from tokenergy.serve.openai_usage import UsageSeen, estimated
+from tokenergy.serve.outlet import AsgiOutlet
 from tokenergy.serve.passing import PassedStream, is_passed, read_passed
 from tokenergy.serve.sending import used_of
 from tokenergy.serve.stream_of import stream_of
-from tokenergy.serve.upstream import Exchange, UpstreamFault
+from tokenergy.serve.upstream import Exchange, Sink, UpstreamFault
 from tokenergy.serve.upstream_error import upstream_refused
 
 if TYPE_CHECKING:
@@ -25,6 +28,8 @@ if TYPE_CHECKING:
 
 EVENTS: Final = b"text/event-stream"
 """Content type of a stream."""
+END_S: Final = 1.0
+"""How long a server may take to end a body whose last event has come."""
 _FIELDS: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
@@ -57,6 +62,9 @@ async def _whole(flight: "Flight", decision: Decision, exchange: Exchange, kind:
         error = upstream_refused(exchange.status, body, retry_s=retry_after_s(exchange.headers))
         headers = gateway.telling.answer_head(flight, decision, used)
         headers += [JSON_TYPE, *error.headers]
+        if flight.outlet.began:  # it was held as a stream: its head is out
+            await flight.outlet.end(error.event(flight.endpoint))
+            return
         await flight.outlet.whole(error.status, headers, error.body())
         return
     passes = is_passed(flight.endpoint)
@@ -65,7 +73,7 @@ async def _whole(flight: "Flight", decision: Decision, exchange: Exchange, kind:
     used = used_of(gateway, flight, decision, usage, answered.finish)
     flight.close(used, outcome="drained" if flight.gone else "completed", status=200)
     if gateway.plan.strict:
-        await gateway.synced()
+        await gateway.synced(flight.closed_number)
     if not passes:
         word = gateway.telling.service_word(flight)
         body = renamed(body, served=flight.served_model, name=decision.model, service_tier=word)
@@ -116,22 +124,39 @@ async def _stream(flight: "Flight", decision: Decision, exchange: Exchange) -> N
     flight.seat.judged("ok")
     if not outlet.began:
         await outlet.head(200, gateway.telling.stream_head(flight, decision, exchange.headers))
-    mark_s = gateway.plan.limits.mark_every_s
+    now = outlet.now() if isinstance(outlet, AsgiOutlet) else None
+    sink = None if now is None else _sink(flight, stream, now)
     try:
         while not stream.ended:
             data = await exchange.chunk()
             if not data:
                 break
             told = stream.feed(data)
-            if told and not flight.gone:
+            if told and (flight.keyed or not flight.gone):
                 await outlet.write(told)
-            now_s = gateway.now_s()
-            if now_s - flight.marked_s > mark_s:
-                _mark(flight, now_s)
+            _mark_if_due(flight)
+            if sink is not None and not stream.ended:
+                await exchange.pump(sink)
+                if not flight.gone:
+                    await outlet.write(b"")  # waits where the client has to read first
         stream.cut_off()
     except UpstreamFault:
         stream.cut_off(openai_error.cut_short())
     await _ended(flight, decision, exchange, stream)
+
+
+def _sink(flight: "Flight", stream: Stream, now: Callable[[bytes], bool]) -> Sink:
+    """Return what takes events of a stream in the turn of the loop in which they come."""
+
+    def take(data: bytes) -> bool:
+        told = stream.feed(data)
+        room = True
+        if told and not flight.gone:
+            room = now(told)
+        _mark_if_due(flight)
+        return room and not stream.ended
+
+    return take
 
 
 def _begun(flight: "Flight", decision: Decision) -> Stream:
@@ -165,7 +190,7 @@ async def _ended(flight: "Flight", decision: Decision, exchange: Exchange, strea
     try:
         flight.close(used, outcome=outcome, status=200)
         if gateway.plan.strict:
-            await gateway.synced()
+            await gateway.synced(flight.closed_number)
     except ApiError as full:
         await flight.outlet.end(full.event(flight.endpoint))
         return
@@ -173,9 +198,10 @@ async def _ended(flight: "Flight", decision: Decision, exchange: Exchange, strea
     await flight.outlet.end(stream.closing(detail))
     if stream.error is None and not flight.gone:
         try:
-            while await exchange.chunk():  # to its end, so that the connection can be kept
-                pass
-        except UpstreamFault:
+            async with asyncio.timeout(END_S):
+                while await exchange.chunk():  # to its end, so that the connection can be kept
+                    pass
+        except (UpstreamFault, TimeoutError):
             return
 
 
@@ -202,8 +228,11 @@ def so_far(flight: "Flight") -> Used:
     return used_of(gateway, flight, decision, guess, "")
 
 
-def _mark(flight: "Flight", now_s: float) -> None:
-    """Write down how far a stream has come; a full journal is told at its end."""
+def _mark_if_due(flight: "Flight") -> None:
+    """Write down every two seconds how far a stream has come; a full journal is told at its end."""
+    now_s = flight.gateway.now_s()
+    if now_s - flight.marked_s <= flight.gateway.plan.limits.mark_every_s:
+        return
     flight.marked_s = now_s
     used = so_far(flight)
     try:

@@ -14,12 +14,13 @@ from tokenergy.serve.refusal import moment
 from tokenergy.units import NANO_USD_PER_USD
 
 if TYPE_CHECKING:
+    from tokenergy.company.board import Board
     from tokenergy.serve.flight import Flight
 
 EVENTS: Final = (b"content-type", b"text/event-stream; charset=utf-8")
 SERVICE_WORDS: Final = {"default": "default", "priority": "priority", "flex": "flex"}
 HEADS_COUNT: Final = 256
-"""Heads that are kept ready: one for each place, action and reason of a board."""
+"""Heads that are kept ready: one for each row, rung, place, action and reason of a board."""
 
 
 class Telling:
@@ -28,7 +29,7 @@ class Telling:
     def __init__(self, plan: WorkerPlan, watch: BoardWatch) -> None:
         """Take what they are made from."""
         self.plan, self.watch = plan, watch
-        self._heads: dict[tuple[str, str, str, str], HeaderList] = {}
+        self._heads: dict[tuple[str | int, ...], HeaderList] = {}
 
     def service_word(self, flight: "Flight") -> str:
         """Return OpenAI's word for the tier that was really given."""
@@ -55,18 +56,21 @@ class Telling:
 
     def _head(self, flight: "Flight", decision: Decision) -> HeaderList:
         """Return what every answer says: who, what, why, where, at which price."""
-        key = (decision.board_id, decision.deployment, decision.action, decision.reason)
+        key = (
+            decision.board_id, decision.policy, decision.workload_index, decision.rung,
+            decision.deployment, decision.action, decision.reason,
+        )  # fmt: skip
         held = self._heads.get(key)
         if held is None:
-            if len(self._heads) > 256:
+            if len(self._heads) >= HEADS_COUNT:
                 self._heads.clear()
-            held = self._heads[key] = self._said(decision)
+            held = self._heads[key] = self._said(decision, flight.board)
         head = [(b"x-tokenergy-request-id", flight.request_id.encode()), *held]
         head += flight.rate_headers
         return head
 
-    def _said(self, decision: Decision) -> HeaderList:
-        board, place = self.watch.board, decision.candidate
+    def _said(self, decision: Decision, board: "Board | None") -> HeaderList:
+        place = decision.candidate
         said: HeaderList = [
             (b"x-tokenergy-decision", decision.action.encode()),
             (b"x-tokenergy-reason", decision.reason.encode()),
@@ -117,7 +121,7 @@ class Telling:
 
     async def tell(self, flight: "Flight", error: ApiError) -> None:
         """Tell a client why it gets no answer."""
-        if flight.gone:
+        if flight.gone or flight.outlet.ended:
             return
         if flight.outlet.began:
             await flight.outlet.end(error.event(flight.endpoint))

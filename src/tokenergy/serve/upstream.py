@@ -1,13 +1,16 @@
 """The way to a model server: what is sent, what comes back, and how it can fail.
 
-Four methods, so that any client can stand behind them: `open` sends a call and returns once the
-head of the answer is there, `chunk` gives the next bytes of its body, `close` ends an exchange
-early or late, `aclose` ends the client. `upstream_fast` (plain HTTP, kept alive), `upstream_aiohttp`
-(TLS, names, everything else) and `upstream_simulated` keep the same contract.
+Five methods, so that any client can stand behind them: `open` sends a call and returns once the
+head of the answer is there, `chunk` gives the next bytes of its body, `pump` hands them over as
+they come, `close` ends an exchange early or late, `aclose` ends the client. `upstream_fast` (plain
+HTTP, kept alive), `upstream_aiohttp` (TLS, names, everything else) and `upstream_simulated` keep the same contract.
 """
 
+from collections.abc import Callable
 from typing import Literal, NamedTuple, Protocol
 
+Sink = Callable[[bytes], bool]
+"""Takes bytes of a body at once; False: no more for now. It does not raise."""
 FaultKind = Literal["refused", "connect_timeout", "reset", "timeout", "garbage", "closed"]
 """Closed list: the address took no connection; it took none in time; the connection broke; silence
 beyond the limit; what came is no HTTP; the client was closed by us."""
@@ -66,6 +69,14 @@ class Exchange(Protocol):
 
         Raises:
             UpstreamFault: where it breaks or falls silent; so does a body that ends too early.
+        """
+        ...
+
+    async def pump(self, sink: Sink) -> None:
+        """Give what comes to `sink` as it comes, until that says no more, or until the end.
+
+        What is left is asked for by `chunk`, its faults too. A client that cannot do better than
+        `chunk` returns at once.
         """
         ...
 

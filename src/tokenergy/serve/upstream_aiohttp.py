@@ -12,7 +12,7 @@ from typing import Final
 import aiohttp
 from yarl import URL
 
-from tokenergy.serve.upstream import Call, FaultKind, UpstreamFault
+from tokenergy.serve.upstream import Call, FaultKind, Sink, UpstreamFault
 
 READ_BYTES: Final = 16_384
 """aiohttp stops reading at twice this."""
@@ -88,6 +88,9 @@ class AiohttpExchange:
                 self.close()
                 raise UpstreamFault("garbage", sent=True)
         self.body = b"".join(pieces)
+
+    async def pump(self, _sink: Sink) -> None:
+        """Do no better than `chunk`."""
 
     def close(self) -> None:
         """End it, and at once with its connection where it is not read to its end."""

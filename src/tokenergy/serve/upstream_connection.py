@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
-from tokenergy.serve.upstream import FaultKind, UpstreamFault
+from tokenergy.serve.upstream import FaultKind, Sink, UpstreamFault
 
 if TYPE_CHECKING:
     from tokenergy.serve.upstream_fast import FastClient
@@ -47,6 +47,7 @@ class FastExchange:
     began_s: float = 0.0
     until_s: float = inf
     _held_bytes = 0
+    _sink: Sink | None = None
 
     def __init__(
         self,
@@ -69,6 +70,8 @@ class FastExchange:
             connection = self._connection
             if connection is None:
                 raise UpstreamFault(self.fault or "closed", sent=True)
+            if connection.paused:  # `_some` may have given the last pieces there were
+                connection.resume()
             loop = connection.loop
             self.waiter = waiter = loop.create_future()
             self.until_s = loop.time() + self._between_s
@@ -98,6 +101,24 @@ class FastExchange:
         self._held_bytes -= size
         return given
 
+    async def pump(self, sink: Sink) -> None:
+        """Give what comes to `sink` in the turn of the loop in which it comes; see `Exchange`.
+
+        Nobody is woken for it: a task that waits seven calls deep costs more than an event does.
+        """
+        connection = self._connection
+        if self._pieces or self.ended or connection is None:
+            return
+        loop = connection.loop
+        self.waiter = waiter = loop.create_future()
+        self._sink, self.until_s = sink, loop.time() + self._between_s
+        if connection.paused:
+            connection.resume()
+        try:
+            await waiter
+        finally:
+            self.waiter, self._sink, self.until_s = None, None, inf
+
     def close(self) -> None:
         """End it, and at once with its connection where it is not read to its end."""
         connection = self._connection
@@ -123,11 +144,19 @@ class FastExchange:
             else:
                 self.until_s = connection.loop.time() + self._between_s
             return
-        waiter = self.waiter
-        if waiter is not None:
-            self.waiter, self.until_s = None, inf
-            if not waiter.done():
-                waiter.set_result(None)
+        sink = self._sink
+        if sink is not None and self._pieces:
+            pieces = self._pieces
+            self._pieces, self._held_bytes = [], 0
+            self.until_s = connection.loop.time() + self._between_s
+            if sink(pieces[0] if len(pieces) == 1 else b"".join(pieces)):
+                return
+            self._sink = None
+            self._wake()
+            return
+        if sink is not None:
+            return
+        self._wake()
         if self._held_bytes > PAUSE_BYTES:
             connection.pause()
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from zlib import crc32
 
 from tokenergy.serve.simulated_answer import Answer, Asked, Refusal, read
-from tokenergy.serve.upstream import Call, UpstreamFault
+from tokenergy.serve.upstream import Call, Sink, UpstreamFault
 
 if TYPE_CHECKING:
     from tokenergy.serve.pool import Timing
@@ -208,6 +208,9 @@ class SimulatedExchange:
         self._end()
         self._events = iter(())
         return b"".join(due)
+
+    async def pump(self, _sink: Sink) -> None:
+        """Do no better than `chunk`."""
 
     def close(self) -> None:
         """End it early or late."""

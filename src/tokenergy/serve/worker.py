@@ -12,6 +12,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -19,6 +20,7 @@ import uvicorn
 
 from tokenergy.serve.counting import gauge
 from tokenergy.serve.door import AsgiApp, Door
+from tokenergy.serve.ending import log_fault
 from tokenergy.serve.gateway import Gateway
 from tokenergy.serve.protocol import GuardedProtocol, guarded
 
@@ -83,6 +85,7 @@ class Worker:
         self._admin, self._takes_signals = admin, takes_signals
         self._ends = asyncio.Event()
         self._protocol: type[GuardedProtocol] = guarded(gateway.plan.limits)
+        self._admin_protocol: type[GuardedProtocol] = guarded(gateway.plan.limits)
 
     async def run(self) -> None:
         """Serve until SIGTERM, SIGINT or `end`."""
@@ -96,7 +99,7 @@ class Worker:
         servers = [self._server(self.door, self._protocol)]
         doors: list[list[socket.socket]] = [self._sockets]
         if self._admin is not None:
-            servers.append(self._server(self._admin[0], guarded(self.gateway.plan.limits)))
+            servers.append(self._server(self._admin[0], self._admin_protocol))
             doors.append([self._admin[1]])
         beside = [asyncio.create_task(self._look()), asyncio.create_task(self._sweep())]
         beside += [asyncio.create_task(task()) for task in self._tasks]
@@ -111,7 +114,7 @@ class Worker:
         for task in beside:
             task.cancel()
         await asyncio.gather(*beside, return_exceptions=True)
-        self._tell()
+        self._step(self._tell)
         await self.gateway.pool.aclose()
 
     def end(self) -> None:
@@ -149,21 +152,34 @@ class Worker:
             if late_s > TICK_S:
                 due_s = time.monotonic() + TICK_S
             self.gateway.tally.set("tokenergy_gateway_loop_lag_seconds", (), max(0.0, late_s))
-            self.gateway.tick()
+            self._step(self.gateway.tick)
 
     async def _sweep(self) -> None:
         """Once a second: slow clients, leases; every two the counts."""
         told_s = 0.0
         while True:
             await asyncio.sleep(1.0)
-            self._protocol.sweep(asyncio.get_running_loop().time())
-            self.door.sweep()
-            self.gateway.overdue()
+            loop_s, now_s = asyncio.get_running_loop().time(), self.gateway.now_s()
+            for protocol in (self._protocol, self._admin_protocol):
+                self._step(partial(protocol.sweep, loop_s))
+            self._step(self.door.sweep)
+            self._step(self.gateway.overdue)
             for keeper in self._keepers:
-                keeper.keep_up(now_s=self.gateway.now_s())
+                self._step(partial(keeper.keep_up, now_s=now_s))
             if time.monotonic() - told_s >= TELL_S:
                 told_s = time.monotonic()
-                self._tell()
+                self._step(self._tell)
+
+    def _step(self, step: Callable[[], object]) -> None:
+        """Take a step of those that come again; one that fails, e.g. on a full disk, ends no loop.
+
+        Nobody would renew leases any more, or look for a new board.
+        """
+        try:
+            step()
+        except Exception as fault:
+            self.gateway.tally.add("tokenergy_errors", ("500", type(fault).__name__))
+            log_fault("worker", fault)
 
     def _tell(self) -> None:
         """Write the counts where whoever merges them looks."""

@@ -28,7 +28,7 @@ from tokenergy.dispatch.world import FloatArray, World
 from tokenergy.routing.cost import Usage, usage_of
 from tokenergy.routing.decide import decide
 from tokenergy.routing.expected import Lengths
-from tokenergy.routing.state import State
+from tokenergy.routing.state import Counts, State
 from tokenergy.simulate.bill import company_of
 from tokenergy.simulate.boards import Promise
 from tokenergy.simulate.request_case import RequestCase
@@ -314,10 +314,15 @@ class Router:
             ends = np.where(np.isfinite(self._slots), self._slots, 0.0)
             self._busy = [tuple(row) for row in np.rint(share * ends).astype(int).tolist()]
             self._tick_s = now_s
-        busy = self._busy[load]
-        counts = self.state.counts._replace(in_flight=busy, busy=busy)
-        self.state = self.state._replace(counts=counts)
-        return self.state.at(now_s)
+        busy, state = self._busy[load], self.state
+        _, scraped, _, served, held, wheels = state.counts
+        # Built in one go, not by two times `_replace`: this is done for every request.
+        self.state = State(
+            now_s, state.places, state.workloads, state.start_s,
+            Counts(busy, scraped, busy, served, held, wheels),
+            state.sessions, state.pacers, state.leases, state.down, state.limited, state.safe_mode,
+        )  # fmt: skip
+        return self.state
 
     def _settle_until(self, now_s: float) -> None:
         """Settle the answers that have ended by a moment."""
