@@ -14,6 +14,7 @@ from tokenergy.company.request import Request
 from tokenergy.errors import UnexpectedError
 from tokenergy.routing.chosen import decision_of, refused
 from tokenergy.routing.cost import USD_PER_TOKEN, Size
+from tokenergy.routing.glance import glance
 from tokenergy.routing.placing import placed
 from tokenergy.routing.restraint import (
     FULL,
@@ -48,6 +49,15 @@ def decide(request: Request, board: Board, state: State) -> Decision:
     load = board.by_name.get(request.workload)
     if load is None:
         return refused(request, board, reason="no_capable_deployment")
+    if (plain := glance(request, load, board, state)) is not None:
+        return plain
+    return decided_at_length(request, load, board, state)
+
+
+def decided_at_length(
+    request: Request, load: BoardWorkload, board: Board, state: State
+) -> Decision:
+    """Return the decision on any request, plain or not."""
     ask = asked(request, load, board, state)
     if request.tenant in state.limited:
         return refused(request, board, reason="rate_limited", ask=ask)

@@ -187,7 +187,10 @@ class Gateway:
     def admitted(self, flight: Flight, decision: Decision) -> None:
         """Move the state, and what others see of it, by a decision."""
         assert self._state is not None
-        self._state = self._state.at(self.now_s()).admitted(decision)
+        state = self._state
+        if decision.request.budgets:  # lambda moves with the time that has passed
+            state = state.at(self.now_s())
+        self._state = state.admitted(decision)
         flight.moved = True
         place = decision.candidate
         if place is not None:

@@ -3,7 +3,8 @@
 Five methods, so that any client can stand behind them: `open` sends a call and returns once the
 head of the answer is there, `chunk` gives the next bytes of its body, `pump` hands them over as
 they come, `close` ends an exchange early or late, `aclose` ends the client. `upstream_fast` (plain
-HTTP, kept alive), `upstream_aiohttp` (TLS, names, everything else) and `upstream_simulated` keep the same contract.
+HTTP, kept alive), `upstream_aiohttp` (TLS, names, everything else) and `upstream_simulated` keep
+the same contract.
 """
 
 from collections.abc import Callable

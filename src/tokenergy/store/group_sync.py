@@ -16,8 +16,10 @@ Waiter = tuple[int, asyncio.AbstractEventLoop, "asyncio.Future[None]"]
 class GroupSync:
     """Calls `fdatasync` every so many milliseconds or records, whichever comes first.
 
-    It owns the files that it is given: a file is closed, in the thread, once another one has taken
-    its place and all of it is on the disk. While nothing is written the thread sleeps.
+    It owns the files that it is given: a file that is left is closed, in the thread, once all of it
+    is on the disk, and cut to what was written to it. What was copied into a map of a file is put
+    onto the disk by a sync of the file, as what was written to it is. While nothing is written the
+    thread sleeps.
 
     Attributes:
         synced_number: number of the last record that the disk has.
@@ -38,7 +40,7 @@ class GroupSync:
         self._written_number = 0
         self._refused = range(0)
         self._file: int | None = None
-        self._left: list[int] = []
+        self._left: list[tuple[int, int]] = []
         self._new_folders: set[Path] = set()
         self._waiters: list[Waiter] = []
         self._lock = Lock()
@@ -49,13 +51,19 @@ class GroupSync:
     def opened(self, file: int, folder: Path) -> None:
         """Take a new file that records go to from now on, in a folder that has its name new."""
         with self._lock:
-            if self._file is not None:
-                self._left.append(self._file)
             self._file = file
             self._new_folders.add(folder)
         if self._thread is None:
             self._thread = Thread(target=self._run, name="journal-sync", daemon=True)
             self._thread.start()
+
+    def left(self, written_bytes: int) -> None:
+        """Note that no more is written to the file, and how much was."""
+        with self._lock:
+            if self._file is not None:
+                self._left.append((self._file, written_bytes))
+                self._file = None
+        self._wake.set()
 
     def wrote(self, number: int) -> None:
         """Note that a record was written; its file is the one that was opened last."""
@@ -106,11 +114,6 @@ class GroupSync:
             self._sync()
             if ends:
                 break
-        with self._lock:
-            left = [*self._left, *(() if self._file is None else (self._file,))]
-            self._left, self._file = [], None
-        for file in left:
-            os.close(file)
         self._tell(StoreFault("the journal is closed"))
 
     def _has_work(self) -> bool:
@@ -124,15 +127,19 @@ class GroupSync:
         try:
             for folder in folders:
                 _sync_folder(folder)
-            for each in (*left, *(() if file is None else (file,))):
+            for each, _ in left:
                 self._fdatasync(each)
+            if file is not None:
+                self._fdatasync(file)
         except OSError as error:
             self.fault = error.strerror or str(error)
             self.fault_at_s = time.monotonic()
             fault: StoreFault | None = StoreFault(f"the disk refuses the journal: {self.fault}")
         else:
             self.fault, fault = "", None
-        for each in left:
+        for each, written_bytes in left:
+            with suppress(OSError):  # zeros behind the last record are an end as well
+                os.ftruncate(each, written_bytes)
             os.close(each)
         with self._lock:
             # What a disk refused once is not asked for again: the next sync may lie about it.
