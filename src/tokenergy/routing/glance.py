@@ -62,7 +62,7 @@ def glance(request: Request, load: BoardWorkload, board: Board, state: State) ->
     position = rung.planned[at]
     if position:
         price = rung.rows[position][0]
-        if value * quality - price * work < 0.0 and not load.must_serve:
+        if value * quality - price * work < 0.0:
             return None
     reason: Reason = "tie_by_share" if len(rung.planned) > 1 else "value_above_cost"
     one: Candidate = rung.candidates[position]
