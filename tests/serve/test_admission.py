@@ -45,6 +45,23 @@ def test_a_service_tier_is_one_of_the_tenants_own(word: str | None, tier: str) -
     assert admission().tier_of(TENANT, KEY, word) == tier
 
 
+@pytest.mark.parametrize(
+    ("word", "model", "tier"),
+    [(None, "slowest", "slow"), ("auto", "large", "paid"), ("flex", "large", "paid"),
+     ("flex", "small", "slow"), ("slow", "large", "slow"), (None, "unknown", "paid"),
+     (None, "auto", "paid")],
+)  # fmt: skip
+def test_of_a_tenants_tiers_one_that_has_the_model_is_meant(
+    word: str | None, model: str, tier: str
+) -> None:
+    """`slowest` is of the tier `slow` alone: who asks for it need not name the tier."""
+    loads = (
+        load("paid-eu", "paid", "eu", ("large", "small")),
+        load("slow-eu", "slow", "eu", ("slowest", "small"), service_tier="flex", deadline_s=9.0),
+    )
+    assert admission(workloads=loads).tier_of(TENANT, KEY, word, model=model) == tier
+
+
 def test_a_key_may_have_fewer_tiers_than_its_tenant() -> None:
     narrow = KEY._replace(tiers=("slow",))
     assert admission().tier_of(TENANT, narrow, None) == "slow"
@@ -113,7 +130,7 @@ def test_expected_tokens_are_the_tiers_until_answers_were_seen() -> None:
 
 def test_a_named_model_is_swapped_only_where_its_tenant_allows_and_its_client_does_not_forbid() -> (
     None
-):  # noqa: E501
+):
     named = CHAT % (b"large", b"x", b"")
     assert request_of(named).may_downgrade is False
     assert request_of(named, may_downgrade=True).may_downgrade is True

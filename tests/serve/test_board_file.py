@@ -33,7 +33,9 @@ PACING = Pacing(
 def two_sites(**more):
     near = candidate("small@oslo", 0.1, share=0.75, features=frozenset({"vision", "tools"}))
     far = candidate("small@texas", 0.3, share=0.25, batch_slo_count=math.inf)
-    best = rung([near, far], ahead_usd_per_mtok=(0.1, 0.05, 0.2), reservation_usd_per_mtok=(3.0, 1.0))
+    best = rung(
+        [near, far], ahead_usd_per_mtok=(0.1, 0.05, 0.2), reservation_usd_per_mtok=(3.0, 1.0)
+    )
     worse = rung([candidate("tiny@oslo", 0.01)], quality_share=0.5, cap_tokens=100)
     load = workload([best, worse], release_mtok_per_h=(1.0, 0.0, 2.5), service_tier="flex")
     return board(load, **more)

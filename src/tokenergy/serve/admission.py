@@ -84,6 +84,10 @@ class Admission:
         self.prices: dict[tuple[str, str], PricePlan] = {
             (one.model, one.tier): one for one in plan.prices
         }
+        self._served = {(load.tier, model) for load in plan.workloads for model in load.ladder}
+        for load in plan.workloads:
+            names = [name for name, ladder in self._aliases.items() if ladder == load.ladder]
+            self._served.update((load.tier, name) for name in (AUTO, *names))
         self._rows: dict[tuple[str, str, str], Row] = {}
         self._payers: dict[tuple[str, str], Payer] = {}
 
@@ -95,23 +99,26 @@ class Admission:
         named = sorted({model for load in mine for model in load.ladder})
         return tuple(dict.fromkeys((AUTO, *sorted(aliases), *named)))
 
-    def tier_of(self, tenant: TenantPlan, caller: KeyFacts, word: str | None) -> str:
-        """Return the company's tier that a request means.
+    def tier_of(
+        self, tenant: TenantPlan, caller: KeyFacts, word: str | None, *, model: str = AUTO
+    ) -> str:
+        """Return the company's tier that a request means: one of its tenant's that has the model.
 
         A service tier that the tenant does not have is answered under its first one, as OpenAI
         does; the answer's `service_tier` tells.
         """
         mine = caller.tiers or tenant.tiers
         if word is None or word == AUTO:
-            return mine[0]
-        if word in mine:
+            if (mine[0], model) in self._served:
+                return mine[0]
+        elif word in mine:
             return word
-        meant = WORDS.get(word)
-        for tier in mine:
-            loads = self._by_tier.get(tier)
-            if loads and loads[0].service_tier == meant:
+        having = [tier for tier in mine if (tier, model) in self._served] or mine
+        meant = WORDS.get(word or AUTO)
+        for tier in having:
+            if (loads := self._by_tier.get(tier)) and loads[0].service_tier == meant:
                 return tier
-        return mine[0]
+        return having[0]
 
     def row(self, *, tier: str, model: str, origin: str) -> Row:
         """Return the row of the board that a request belongs to.
@@ -142,7 +149,8 @@ class Admission:
             for load in near:
                 if load.ladder == ladder:
                     return Row(workload=load, tier=tier, model=None)
-        for load in (*(one for one in near if one.ladder[0] == model), *near):
+        first = [one for one in (*near, *loads) if one.ladder[0] == model]
+        for load in (*first, *near, *loads):
             if model in load.ladder:
                 return Row(workload=load, tier=tier, model=model)
         ladders = {load.ladder for load in near}

@@ -72,7 +72,7 @@ class Cycle(RequestResponseCycle):
         """Send a piece without waiting; return whether the client's buffer has room for more."""
         if self.disconnected:
             return False
-        self.transport.write(b"%x\r\n%b\r\n" % (len(data), data))
+        self.transport.write(self._framed(data))
         return not self.flow.write_paused
 
     async def end(self, data: bytes) -> None:

@@ -140,7 +140,8 @@ class Flight:
         self.asked = asked = await gateway.read(self.endpoint, self.body)
         self.body = b""  # its fields are in `asked`
         now_s = gateway.now_s()
-        tier = gateway.admission.tier_of(self.tenant, self.caller, self.tier or asked.service_tier)
+        word = self.tier or asked.service_tier
+        tier = gateway.admission.tier_of(self.tenant, self.caller, word, model=asked.model)
         origin = self.wishes.region or self.tenant.origin
         self.row = row = gateway.admission.row(tier=tier, model=asked.model, origin=origin)
         self.request = request = gateway.admission.request(

@@ -293,7 +293,7 @@ class Gateway:
     ) -> WorkloadPlan:
         """Return the row of the board that a request belongs to."""
         nobody = KeyFacts("", tenant.name, (), frozenset())
-        meant = self.admission.tier_of(tenant, nobody, tier)
+        meant = self.admission.tier_of(tenant, nobody, tier, model=model)
         return self.admission.row(tier=meant, model=model, origin=origin or tenant.origin).workload
 
     async def read(self, endpoint: str, body: bytes) -> Asked:

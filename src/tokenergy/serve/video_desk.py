@@ -73,7 +73,7 @@ class VideoDesk:
         """
         gateway = self._gateway
         tenant = gateway.tenant(caller)
-        meant = gateway.admission.tier_of(tenant, caller, tier)
+        meant = gateway.admission.tier_of(tenant, caller, tier, model=model)
         row = gateway.admission.row(tier=meant, model=model, origin=tenant.origin)
         if row.workload.media != "video":
             raise invalid(f"The model '{model[:100]}' makes no videos.", param="model")

@@ -1,14 +1,22 @@
 """One life of a worker on its way into the ledger: its segments, read from where they were left."""
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 from tokenergy.company.finding import Finding
 from tokenergy.store.projected_batch import ProjectedBatch
 from tokenergy.store.segment_form import segment_numbers, segment_path
-from tokenergy.store.segment_read import REMEDY, SegmentRead, read_head, read_segment
+from tokenergy.store.segment_read import (
+    REMEDY,
+    SegmentRead,
+    has_more,
+    read_head,
+    read_segment,
+    written_bytes,
+)
 from tokenergy.store.served_tables import KEEP_LIFE, KEEP_PROJECTED
 from tokenergy.store.served_terms import ServedTerms
 
@@ -32,6 +40,7 @@ class Journal:
         self._epochs: dict[int, int] = {}
         self._passed: set[int] = set()
         self._upto: dict[int, int] = {}
+        self._stopped: set[int] = set()
 
     def by_epoch(self) -> dict[int, list[int]]:
         """Return the numbers of the segments that are there, by the life that wrote them.
@@ -69,18 +78,32 @@ class Journal:
     def has_grown(self) -> bool:
         """Tell whether there is more than was read."""
         for number in self._epochs:
+            upto = self._upto.get(number)
+            if upto is None:
+                return True
             try:
-                size = segment_path(self.folder, number).stat().st_size
+                if number not in self._stopped and has_more(
+                    segment_path(self.folder, number), upto
+                ):
+                    return True
             except FileNotFoundError:
                 continue
-            if size != self._upto.get(number):
-                return True
         return bool(self.wrong)
 
-    def read_upto(self, ends: Mapping[int, int]) -> None:
-        """Note up to where segments were read, once that is kept."""
+    def read_upto(self, ends: Mapping[int, int], stopped: Collection[int]) -> None:
+        """Note up to where segments were read, and which are not read on, once that is kept."""
         self._upto |= ends
+        self._stopped |= set(stopped)
         self.wrong = ()
+
+    def lag_bytes(self, ends: Mapping[int, int]) -> int:
+        """Return how many bytes were written after these ends of what was read."""
+        lag = 0
+        for number in segment_numbers(self.folder):
+            end = ends.get(number, 0)
+            with suppress(FileNotFoundError):
+                lag += max(0, written_bytes(segment_path(self.folder, number), end) - end)
+        return lag
 
     def has(self, number: int) -> bool:
         """Tell whether a segment is there."""
@@ -91,6 +114,7 @@ class Journal:
         segment_path(self.folder, number).unlink(missing_ok=True)
         self._epochs.pop(number, None)
         self._upto.pop(number, None)
+        self._stopped.discard(number)
 
 
 class ProjectedLife:
@@ -100,6 +124,7 @@ class ProjectedLife:
         batch: takes the records.
         done: segments that may be removed once the transaction is kept.
         ends: up to where segments were read.
+        stopped: those that are not read on, as a finding says.
         findings: what is wrong with them.
     """
 
@@ -126,6 +151,7 @@ class ProjectedLife:
         self.batch = ProjectedBatch(held, terms, worker=worker, epoch=epoch, at_s=at_s)
         self.done: list[int] = []
         self.ends: dict[int, int] = {}
+        self.stopped: set[int] = set()
         self.findings: list[Finding] = []
         row = held.execute(
             "SELECT next_number, state FROM life WHERE worker = ? AND epoch = ?", self._key
@@ -143,15 +169,15 @@ class ProjectedLife:
         count = 0
         for number in numbers:
             try:
-                read, stopped = self._read(number)
+                read = self._read(number, ended=over or number != numbers[-1])
             except FileNotFoundError:
                 continue  # another projector has it in the ledger, and removed it
             self.batch.take(read.entries)
             count += len(read.entries)
             if read.more:
                 return count
-            self.ends[number] = read.end_bytes + (read.torn_bytes if stopped else 0)
-            if stopped:
+            self.ends[number] = read.end_bytes
+            if number in self.stopped:
                 continue
             if over or number != numbers[-1]:
                 self.done.append(number)
@@ -165,11 +191,12 @@ class ProjectedLife:
         self.batch.keep()
         self._held.execute(KEEP_LIFE, (*self._key, self._next_number, self._state))
 
-    def _read(self, number: int) -> tuple[SegmentRead, bool]:
+    def _read(self, number: int, *, ended: bool) -> SegmentRead:
         """Read on in a segment and note how far.
 
-        Returns:
-            What was read, and whether the segment is not read any further.
+        Args:
+            number: the segment.
+            ended: whether nothing more is written to it.
         """
         worker, epoch = self._key
         row = self._held.execute(
@@ -180,14 +207,17 @@ class ProjectedLife:
         from_bytes, due, stopped = row or (0, None, 0)
         path = segment_path(self._journal.folder, number)
         if stopped:
-            torn = path.stat().st_size - from_bytes
-            return SegmentRead(None, (), from_bytes, torn, more=False, finding=None), True
-        read = read_segment(path, from_bytes=from_bytes, next_number=due, chunk_bytes=STEP_BYTES)
+            self.stopped.add(number)
+            return SegmentRead(None, (), from_bytes, 0, more=False, finding=None)
+        read = read_segment(
+            path, from_bytes=from_bytes, next_number=due, chunk_bytes=STEP_BYTES, ended=ended
+        )
         if due is None:
             due = self._next_number if read.head is None else read.head.first_number
             if due > self._next_number:
                 self._tell(_gap(path, self._next_number, due - 1))
         if read.finding is not None:
+            self.stopped.add(number)
             self._tell(read.finding)
         self._next_number = max(self._next_number, due + len(read.entries))
         self._held.execute(
@@ -197,7 +227,7 @@ class ProjectedLife:
                 read.finding is not None,
             ),
         )  # fmt: skip
-        return read, read.finding is not None
+        return read
 
     def _tell(self, finding: Finding) -> None:
         self.batch.tell(finding)

@@ -8,7 +8,7 @@ it really used. Everything may be done twice.
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -18,7 +18,6 @@ from tokenergy.metering.served_entries import finding_row, moment_text
 from tokenergy.store.idempotency import SqliteIdempotency
 from tokenergy.store.lease_file import LeaseFile
 from tokenergy.store.projected_life import Journal, ProjectedLife
-from tokenergy.store.segment_form import segment_numbers, segment_path
 from tokenergy.store.segments import is_alive
 from tokenergy.store.served_tables import INSERT_ROW, opened_ledger
 from tokenergy.store.served_terms import ServedTerms
@@ -101,15 +100,12 @@ class Projector:
         """
         with self._words_for_faults():
             rows = self._held.execute("SELECT worker, segment, end_bytes FROM projected")
-            done = {(worker, segment): end for worker, segment, end in rows}
-        lag = 0
-        for worker in self._workers():
-            folder = self._journal(worker).folder
-            for number in segment_numbers(folder):
-                with suppress(FileNotFoundError):
-                    size = segment_path(folder, number).stat().st_size
-                    lag += max(0, size - done.get((worker, number), 0))
-        return lag
+            done: dict[int, dict[int, int]] = {}
+            for worker, segment, end in rows:
+                done.setdefault(worker, {})[segment] = end
+            return sum(
+                self._journal(worker).lag_bytes(done.get(worker, {})) for worker in self._workers()
+            )
 
     def close(self) -> None:
         """Close the ledger."""
@@ -145,6 +141,7 @@ class Projector:
         count = settled = 0
         done: list[int] = []
         ends: dict[int, int] = {}
+        stopped: set[int] = set()
         findings: list[Finding] = []
         latest_s = self._latest_s
         with self._writing():
@@ -161,11 +158,12 @@ class Projector:
                 latest_s = max(latest_s, life.batch.latest_s)
                 done += life.done
                 ends |= life.ends
+                stopped |= life.stopped
                 findings += life.findings
         self._latest_s = latest_s
         self.settled_count += settled
         self.findings = [*self.findings, *findings][-FINDINGS_COUNT:]
-        journal.read_upto(ends)
+        journal.read_upto(ends, stopped)
         for number in done:
             journal.remove(number)
         return count

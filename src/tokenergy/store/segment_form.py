@@ -2,7 +2,9 @@
 
     head      magic, version of the records, worker, epoch, number of the first record, CRC-32
     record    length u32 · CRC-32 u32 · number u64 · body (MessagePack), one after the other
+    zeros     up to the size that the file was made with; cut off when the segment is left
 
+No record has length 0: zeros in the place of length and CRC are the end of what was written.
 All little-endian. The CRC of a record is that of its number and body. An epoch is one life of a
 worker's process: a worker that is started again writes new segments under another epoch.
 """
@@ -21,7 +23,7 @@ CHECKED_HEAD: Final = struct.Struct("<4sHHIQQI")
 RECORD: Final = struct.Struct("<IIQ")
 NUMBER: Final = struct.Struct("<Q")
 NUMBER_AT: Final = 8
-"""Where in a record its number begins: from there on the CRC counts."""
+"""Where in a record its number begins: from there on the CRC counts. Before it, length and CRC."""
 SEGMENT_NAME: Final = re.compile(r"(\d{8,})\.seg")
 ALIVE_NAME: Final = "alive"
 """The file whose lock a worker holds while it lives; in it, its epoch."""

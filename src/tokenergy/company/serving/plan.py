@@ -10,7 +10,6 @@ from typing import Final, Literal
 import msgspec
 
 from tokenergy.company.board import ServiceTier
-from tokenergy.company.budget_unit import BudgetUnit
 
 UpstreamKind = Literal["openai", "simulated"]
 WindowName = Literal["hour", "day", "week", "month"]
