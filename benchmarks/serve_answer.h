@@ -94,13 +94,15 @@ static void read_line(struct client *c, const char *line, size_t size) {
         c->done = 1;
         return;
     }
-    int64_t left_us = number_after(line, size, " t=", -1), now = now_us();
-    if (memmem(line, size, "\" pay\"", 6)) {
+    int64_t now = now_us();
+    const char *text = memmem(line, size, "\"content\":\"", 11);
+    int64_t left_us = text && text + 16 <= line + size && text[15] == '"' ? stamped_us(text + 11, now) : -1;
+    if (left_us >= 0) {
         if (!c->tokens++) {
             c->first_us = now;
             keep(&first_us, (double)(now - c->scheduled_us));
         }
-        if (left_us >= 0) keep(&event_us, (double)(now - left_us));
+        keep(&event_us, (double)(now - left_us));
         if (!own(c, line, size)) c->wrong = 1;
     }
     if (memmem(line, size, "\"prompt_tokens\"", 15)) read_usage(c, line, size);

@@ -1,8 +1,8 @@
 """A disk that is full, a ledger that is locked: serving goes on or says 503, nothing is lost.
 
 - `disk_full`: the gateway's folder lies on a small file system of its own (a tmpfs, where this
-  user may mount one), which a ballast fills under load: 503 with Retry-After while it is full,
-  answers again once there is room.
+  user may mount one), which a ballast fills under load: answers from the room that the journal
+  has already, then 503 with Retry-After, and answers again once there is room.
 - `locked`: another program holds the ledger, or the leases: requests go on from what is held in
   journal and leases, and everything is in the ledger afterwards.
 """
@@ -23,6 +23,9 @@ from serve_ours import Gateway, gateway, settled
 
 DISK_MB = 32
 AGAIN_WITHIN_S = 20.0
+JOURNAL_BYTES = 1 << 20
+"""Bound of the journal: its segments, which are the disk's before anything is in them, are a
+quarter of it."""
 
 
 class NoDisk(RuntimeError):
@@ -70,17 +73,22 @@ def disk_full(folder: Path, *, seconds: float) -> Found:
     with (
         small_disk() as disk,
         upstreams(2) as servers,
-        gateway([server.url for server in servers], folder=disk) as running,
+        gateway(
+            [server.url for server in servers],
+            folder=disk,
+            limits=f"journal_bytes: {JOURNAL_BYTES}",
+        ) as running,
     ):
         key = running.key("acme")
         options: dict[str, Any] = {"connections": 8, "rate": 200, "key": key}
         load = Load(running.port, log=log, **options)
         time.sleep(seconds)
         ballast = fill(disk)
+        _until(running, key, 503)
         time.sleep(seconds)
         refused = running.ask(key, body())
         ballast.unlink()
-        back_s = _again(running, key)
+        back_s = _until(running, key, 200)
         time.sleep(seconds)
         seen = load.stop()
         settled(running)
@@ -109,10 +117,11 @@ def disk_full(folder: Path, *, seconds: float) -> Found:
     )
 
 
-def _again(running: Gateway, key: str) -> float | None:
+def _until(running: Gateway, key: str, status: int) -> float | None:
+    """Ask until it answers so; return how long it took, or None: it never did."""
     began_s = time.monotonic()
     while time.monotonic() - began_s < AGAIN_WITHIN_S:
-        if running.ask(key, body()).status == 200:
+        if running.ask(key, body()).status == status:
             return time.monotonic() - began_s
         time.sleep(0.05)
     return None

@@ -37,6 +37,27 @@ static inline int64_t now_us(void) {
     return (int64_t)at.tv_sec * 1000000 + at.tv_nsec / 1000;
 }
 
+/* A moment in four characters, as a token of an answer carries it: tens of microseconds, modulo
+ * 64^4 of them (168 s), so that events of one stream differ in their text alone, as a model's do. */
+static const char STAMP[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+static inline void put_stamp(char *into, int64_t at_us) {
+    int64_t left = (at_us / 10) & 0xFFFFFF;
+    for (int i = 3; i >= 0; i--, left >>= 6) into[i] = STAMP[left & 63];
+    into[4] = 0;
+}
+
+/* The moment that a stamp stands for, the last one before `now`; -1: it is none. */
+static inline int64_t stamped_us(const char *from, int64_t now) {
+    int64_t at = 0;
+    for (int i = 0; i < 4; i++) {
+        const char *place = from[i] ? strchr(STAMP, from[i]) : NULL;
+        if (!place) return -1;
+        at = at << 6 | (place - STAMP);
+    }
+    return (now / 10 - ((now / 10 - at) & 0xFFFFFF)) * 10;
+}
+
 /* Bytes that grow: `from` is where what is not used yet begins. */
 struct bytes {
     char *at;

@@ -6,8 +6,8 @@
  * the messages may say more: `n=00000012` is repeated in the answer, so that a client knows its
  * own; `gap_us=` waits between two tokens of a stream, `first_us=` before the first byte;
  * `pad_bytes=` makes each event so much longer.
- * A token is ` pay`, four bytes as tokens have on average. Each event of a stream carries the
- * client's `n=` and `t=`, the moment (us, monotonic) at which it left, as `system_fingerprint`.
+ * A token is four characters, as tokens have on average: the moment at which its event left
+ * (`put_stamp`). Each event of a stream carries the client's `n=` as `system_fingerprint`.
  * Prompt tokens are 17 to 66, cached ones 16 for every seventh request: /counters holds the sums.
  * GET /health, /v1/models, /counters, /metrics.
  */
@@ -169,8 +169,8 @@ static void put_chunk(struct client *c, const char *choices, const char *usage) 
     static char data[PAD_MOST + 1024];
     snprintf(data, sizeof data,
              "{\"id\":\"chatcmpl-%s\",\"object\":\"chat.completion.chunk\",\"created\":1767225600,"
-             "\"model\":\"%s\",\"system_fingerprint\":\"%s t=%lld %.*s\",\"choices\":[%s]%s%s}",
-             c->mark + 2, c->model, c->mark, (long long)now_us(), c->pad, padding, choices,
+             "\"model\":\"%s\",\"system_fingerprint\":\"%s %.*s\",\"choices\":[%s]%s%s}",
+             c->mark + 2, c->model, c->mark, c->pad, padding, choices,
              *usage ? "," : "", usage);
     put_event(c, data);
 }
@@ -185,10 +185,13 @@ static void begin_stream(struct client *c) {
 }
 
 static void next_token(struct client *c) {
-    char usage[256];
+    char usage[256], choice[128], stamp[8];
     if (!c->begun) begin_stream(c);
-    put_chunk(c, "{\"index\":0,\"delta\":{\"content\":\" pay\"},\"logprobs\":null,"
-                 "\"finish_reason\":null}", "");
+    put_stamp(stamp, now_us());
+    snprintf(choice, sizeof choice,
+             "{\"index\":0,\"delta\":{\"content\":\"%s\"},\"logprobs\":null,"
+             "\"finish_reason\":null}", stamp);
+    put_chunk(c, choice, "");
     c->sent++;
     if (c->sent < c->tokens) {
         schedule(c, c->due_us + c->gap_us);

@@ -121,6 +121,7 @@ def test_other_endpoints_are_answered_and_metered(path: str) -> None:
         assert told.status_code == 200, told.text
         closed = world.records()[-1]
         assert isinstance(closed, Closed)
+        world.wait(lambda: near.counters.answered == 1, "the server's own count")
         assert closed.input_tokens == near.counters.prompt_tokens
         assert closed.output_tokens == near.counters.completion_tokens
 

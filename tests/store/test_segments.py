@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 from pathlib import Path
 
 import pytest
@@ -14,9 +15,10 @@ from hypothesis import strategies as st
 from served_records import closed, marked, metered, opened, refused
 
 from tokenergy.company.serving.ports import JournalFull, StoreFault
+from tokenergy.store.segment_file import zeros_written
 from tokenergy.store.segment_form import CHECKED_HEAD, RECORD, segment_numbers, segment_path
-from tokenergy.store.segment_read import read_segment
-from tokenergy.store.segments import SegmentJournal, is_alive
+from tokenergy.store.segment_read import has_more, read_segment, written_bytes
+from tokenergy.store.segments import FIRST_BYTES, SegmentJournal, is_alive
 
 RECORDS = (
     opened("r1"), marked("r1"), refused("x1"), opened("r2", stream=False), closed("r2"),
@@ -59,25 +61,102 @@ def test_reading_goes_on_where_it_stopped(tmp_path: Path) -> None:
     assert tuple(entry.record for entry in found) == RECORDS
 
 
-def test_a_segment_cut_at_every_byte_gives_its_whole_records_and_nothing_else(
-    tmp_path: Path,
-) -> None:
-    """Sheet, section 11, test 4: never a wrong or double record; only what was cut is lost."""
-    records = (RECORDS[0], RECORDS[1], RECORDS[4], RECORDS[5])
-    data = written(tmp_path / "1", records).read_bytes()
+def ends_of(data: bytes) -> list[int]:
+    """Return where the head and each record of a segment end."""
     ends = [CHECKED_HEAD.size]
     while ends[-1] < len(data):
         ends.append(ends[-1] + RECORD.size + RECORD.unpack_from(data, ends[-1])[0])
+    return ends
+
+
+@pytest.mark.parametrize("zeros", [0, 1, 5_000])
+def test_a_segment_cut_at_every_byte_gives_its_whole_records_and_nothing_else(
+    tmp_path: Path, zeros: int
+) -> None:
+    """Sheet, section 11, test 4: never a wrong or double record; only what was cut is lost.
+
+    What is cut off is gone with the file's end, or zeros stand in its place and behind it.
+    """
+    records = (RECORDS[0], RECORDS[1], RECORDS[4], RECORDS[5])
+    data = written(tmp_path / "1", records).read_bytes()
+    ends = ends_of(data)
     assert ends[-1] == len(data) and len(ends) == len(records) + 1
-    cut = tmp_path / "cut.seg"
+    path = tmp_path / "cut.seg"
     for size in range(len(data) + 1):
-        cut.write_bytes(data[:size])
-        read = read_segment(cut)
-        whole = sum(end <= size for end in ends[1:])
-        assert tuple(entry.record for entry in read.entries) == records[:whole]
-        assert read.finding is None
-        torn = size - ends[whole] if size >= CHECKED_HEAD.size else size
-        assert read.torn_bytes == torn
+        cut = data[:size] + bytes(zeros and len(data) - size + zeros)
+        path.write_bytes(cut)
+        whole = sum(cut[:end] == data[:end] for end in ends[1:])
+        for ended in (False, True):
+            read = read_segment(path, ended=ended)
+            assert tuple(entry.record for entry in read.entries) == records[:whole]
+            assert read.finding is None and not read.more
+            if read.head is not None:
+                assert read.end_bytes == ends[whole]
+                assert read.torn_bytes == len(cut[ends[whole] :].rstrip(b"\0"))
+                assert written_bytes(path) >= min(ends[whole], len(cut))
+                assert has_more(path, ends[whole]) == any(cut[ends[whole] :][:8])
+
+
+def test_whoever_is_killed_within_a_record_leaves_none(tmp_path: Path) -> None:
+    """The parts of a record in the order in which they are copied, cut at each of its bytes."""
+    data = written(tmp_path / "1", RECORDS[:2]).read_bytes()
+    end = ends_of(data)[1]
+    path = tmp_path / "cut.seg"
+    for size in range(8, len(data) - end):
+        path.write_bytes(data[:end] + bytes(8) + data[end + 8 : end + size] + bytes(3_000))
+        read = read_segment(path, ended=True)
+        assert tuple(entry.record for entry in read.entries) == RECORDS[:1]
+        assert (read.finding, read.more, written_bytes(path)) == (None, False, end)
+        assert not has_more(path, end)
+
+
+@pytest.mark.parametrize("chunk_bytes", [10, 700, 10_000])
+def test_a_record_that_is_missing_before_others_is_told(tmp_path: Path, chunk_bytes: int) -> None:
+    """A machine that lost power may have kept a later page and not an earlier one."""
+    data = bytearray(written(tmp_path / "1").read_bytes())
+    ends = ends_of(data)
+    data[ends[2] : ends[6]] = bytes(ends[6] - ends[2])
+    path = tmp_path / "lost.seg"
+    path.write_bytes(data + bytes(4_000))
+    at, due, count = 0, None, 0
+    while True:
+        read = read_segment(
+            path, from_bytes=at, next_number=due, chunk_bytes=chunk_bytes, ended=True
+        )
+        at, count = read.end_bytes, count + len(read.entries)
+        due = count + 1
+        if not read.more:
+            break
+    assert count == 2 and read.finding is not None
+    assert read.finding.reason.endswith("record 3 is not there")
+
+
+def test_a_record_that_was_written_while_it_was_read_is_not_bad(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its first bytes were read before they were there, the whole records after it when they were.
+
+    It takes three readings: in the second one the same befalls a later record.
+    """
+    path = written(tmp_path / "1")
+    data = path.read_bytes()
+    ends = ends_of(data)
+    read_so_far: list[int] = []
+
+    def pread(file: int, size: int, at: int) -> bytes:
+        found = bytearray(_pread(file, size, at))
+        if at >= CHECKED_HEAD.size and len(found) > 100:
+            missing = {0: 2, 1: 4}.get(len(read_so_far))
+            read_so_far.append(at)
+            if missing is not None:
+                found[ends[missing] - at : ends[missing] - at + 8] = bytes(8)
+        return bytes(found)
+
+    _pread = os.pread
+    monkeypatch.setattr("tokenergy.store.segment_read.os.pread", pread)
+    read = read_segment(path)
+    assert tuple(entry.record for entry in read.entries) == RECORDS and read.finding is None
+    assert len(read_so_far) == 3
 
 
 @settings(max_examples=300, deadline=None)
@@ -140,10 +219,21 @@ def test_a_segment_of_another_form_is_a_finding(tmp_path: Path) -> None:
     assert read.finding.code == "SEGMENT_HEAD" and read.finding.path == "journal/1/00000000.seg"
 
 
+def test_a_segment_that_is_all_zeros_has_no_record_and_nothing_is_wrong(tmp_path: Path) -> None:
+    """A machine that lost power may have kept a file's name and none of its bytes."""
+    path = tmp_path / "00000000.seg"
+    path.write_bytes(bytes(5_000))
+    assert read_segment(path) == (None, (), 0, 0, False, None)
+    path.write_bytes(bytes(4_000) + b"!")
+    assert read_segment(path).finding.code == "SEGMENT_HEAD"
+
+
 def test_new_segments_begin_at_their_size_and_numbers_go_on(tmp_path: Path) -> None:
     with journal(tmp_path, segment_bytes=1_000) as held:
         numbers = [held.write(opened(f"r{at}")) for at in range(20)]
-        assert held.bytes_count == sum(path.stat().st_size for path in tmp_path.glob("*.seg"))
+        bytes_count = held.bytes_count
+    # What is left is cut to what was written.
+    assert bytes_count == sum(path.stat().st_size for path in tmp_path.glob("*.seg"))
     assert numbers == list(range(1, 21))
     found, due = [], 1
     for number in segment_numbers(tmp_path):
@@ -194,27 +284,28 @@ def test_at_its_bound_new_work_is_refused_and_begun_work_is_closed(tmp_path: Pat
 
 
 class Disk:
-    """A disk with so many bytes left; what does not fit is taken in part, or not at all."""
+    """A disk with so many bytes left; of what does not fit it takes a part, or nothing."""
 
     def __init__(self, left: int, *, partly: bool) -> None:
         self.left, self.partly = left, partly
+        self.threads: list[str] = []
 
-    def write(self, file: int, data: bytearray) -> int:
-        if len(data) <= self.left:
-            self.left -= len(data)
-            return os.write(file, data)
-        if not self.partly:
+    def fill(self, file: int, size: int) -> None:
+        self.threads.append(threading.current_thread().name)
+        if size > self.left:
+            if self.partly:
+                os.write(file, bytes(self.left))
             raise OSError(28, "No space left on device")
-        taken, self.left = self.left, 0
-        return os.write(file, data[:taken])
+        self.left -= size
+        zeros_written(file, size)
 
 
 @pytest.mark.parametrize("partly", [False, True])
-@pytest.mark.parametrize("left", [10, 40, 700, 1_000])
+@pytest.mark.parametrize("left", [10, 700, 1_700, 2_500])
 def test_a_full_disk_leaves_no_half_record(tmp_path: Path, left: int, *, partly: bool) -> None:
     disk = Disk(left, partly=partly)
     kept = []
-    with journal(tmp_path, write=disk.write) as held:
+    with journal(tmp_path, fill=disk.fill, segment_bytes=1_000) as held:
         for at in range(8):
             if at == 5:
                 disk.left = 10_000  # somebody made room
@@ -222,7 +313,7 @@ def test_a_full_disk_leaves_no_half_record(tmp_path: Path, left: int, *, partly:
                 held.write(opened(f"r{at}"))
                 kept.append(f"r{at}")
             except JournalFull as fault:
-                assert "cannot be written" in str(fault)
+                assert "cannot be written: No space left" in str(fault)
         assert held.faults_count > 0
     found = []
     for number in segment_numbers(tmp_path):
@@ -230,7 +321,99 @@ def test_a_full_disk_leaves_no_half_record(tmp_path: Path, left: int, *, partly:
         assert read.torn_bytes == 0 and read.finding is None and read.head is not None
         found += [entry.record.request_id for entry in read.entries]
     assert found == kept and kept[-3:] == ["r5", "r6", "r7"]
-    assert len(segment_numbers(tmp_path)) == 1
+    assert {path.suffix for path in tmp_path.iterdir()} == {"", ".seg"}
+
+
+def test_a_disk_that_gives_less_takes_smaller_segments(tmp_path: Path) -> None:
+    """1 MiB is asked for first, then a quarter of it, then 64 KiB; and more again afterwards."""
+    disk = Disk(100_000, partly=False)
+    with journal(tmp_path, fill=disk.fill) as held:
+        held.write(opened())
+        assert segment_path(tmp_path, 0).stat().st_size == 65_536
+        disk.left = 10**6
+        for at in range(400):
+            held.write(opened(f"r{at}"))
+        held._ahead._thread.join()
+        sizes = {path.stat().st_size for path in tmp_path.iterdir()}
+    assert 4 * 65_536 in sizes
+
+
+def test_on_a_full_disk_what_was_begun_is_closed(tmp_path: Path) -> None:
+    """The end of a segment takes no new work where there is no next one."""
+    disk = Disk(10_000, partly=False)
+    with journal(tmp_path, fill=disk.fill, segment_bytes=10_000) as held:
+        begun = 0
+        with pytest.raises(JournalFull, match="No space left"):
+            while True:
+                held.write(opened(f"r{begun}"))
+                begun += 1
+        with pytest.raises(JournalFull):
+            held.write(refused())
+        closes = 0
+        with pytest.raises(JournalFull):
+            while True:
+                held.write(closed(f"r{closes}"))
+                closes += 1
+    assert begun > 15 and closes > 5
+    read = read_segment(segment_path(tmp_path, 0))
+    assert len(read.entries) == begun + closes and segment_numbers(tmp_path) == (0,)
+
+
+def test_the_next_segment_is_made_ahead(tmp_path: Path) -> None:
+    disk = Disk(10**8, partly=False)
+    with journal(tmp_path, fill=disk.fill, segment_bytes=50_000) as held:
+        at = 0
+        for round_at in range(4):
+            while len(segment_numbers(tmp_path)) < round_at + 1:
+                held.write(opened(f"r{at}"))
+                at += 1
+                if (tmp_path / "ahead.new").exists() and held._ahead._thread is not None:
+                    held._ahead._thread.join()
+    assert disk.threads[:4] == ["MainThread", *["journal-ahead"] * 3]
+    assert {path.suffix for path in tmp_path.iterdir()} == {"", ".seg"}
+    found = [
+        entry.record.request_id
+        for number in segment_numbers(tmp_path)
+        for entry in read_segment(segment_path(tmp_path, number)).entries
+    ]
+    assert found == [f"r{number}" for number in range(at)]
+
+
+def test_a_life_that_was_killed_is_counted_as_written(tmp_path: Path) -> None:
+    """Its last segment is as long as it was made, and a file that became none lies about."""
+    path = written(tmp_path, RECORDS)
+    data = path.read_bytes()
+    path.write_bytes(data + bytes(FIRST_BYTES - len(data)))
+    (tmp_path / "ahead.new").write_bytes(bytes(1_000))
+    (tmp_path / "00000001.new").write_bytes(b"")
+    with journal(tmp_path, epoch=8) as held:
+        assert held.bytes_count == len(data)
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["00000000.seg", "alive"]
+        held.write(opened())
+        assert segment_path(tmp_path, 1).stat().st_size == FIRST_BYTES
+        assert len(data) < held.bytes_count < 2 * len(data)
+    assert segment_path(tmp_path, 1).stat().st_size < 1_000
+
+
+def test_a_journal_that_is_closed_takes_nothing(tmp_path: Path) -> None:
+    held = journal(tmp_path)
+    held.write(opened())
+    held.close()
+    with pytest.raises(JournalFull, match="is closed"):
+        held.write(opened("r2"))
+
+
+def test_more_than_is_kept_in_memory_is_there(tmp_path: Path) -> None:
+    with journal(tmp_path) as held:
+        for at in range(8_000):
+            held.write(opened(f"r{at}"))
+        assert held.bytes_count > 2 * 1024 * 1024
+    found = []
+    for number in segment_numbers(tmp_path):
+        read = read_segment(segment_path(tmp_path, number))
+        assert not read.more and read.finding is None
+        found += [entry.record.request_id for entry in read.entries]
+    assert found == [f"r{at}" for at in range(8_000)]
 
 
 def test_a_disk_that_does_not_keep_takes_no_new_work(tmp_path: Path) -> None:
@@ -327,3 +510,31 @@ def test_what_was_written_before_a_kill_is_there(tmp_path: Path) -> None:
         ]
         assert found == [f"r{at}" for at in range(len(found))]
         assert len(found) >= answered + 1
+
+
+def test_a_segment_is_read_while_it_is_written(tmp_path: Path) -> None:
+    """Never half a record, never a finding, and none missing."""
+    here = Path(__file__).resolve().parents[1]
+    child = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(WRITER), str(tmp_path)],
+        stdout=subprocess.DEVNULL,
+        env={**os.environ, "PYTHONPATH": str(here)},
+    )
+    count, number, at = 0, 0, 0
+    try:
+        while count < 4_000:
+            numbers = segment_numbers(tmp_path)
+            if number not in numbers:
+                continue
+            read = read_segment(
+                segment_path(tmp_path, number), from_bytes=at, next_number=count + 1
+            )
+            assert read.finding is None
+            found = [entry.record.request_id for entry in read.entries]
+            assert found == [f"r{count + one}" for one in range(len(found))]
+            at, count = read.end_bytes, count + len(found)
+            if numbers[-1] > number and not read.more:
+                number, at = number + 1, 0
+    finally:
+        child.kill()
+        child.wait()

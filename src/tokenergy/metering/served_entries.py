@@ -8,6 +8,7 @@ all else together.
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Final
 
 from tokenergy.company.finding import Finding
@@ -25,12 +26,23 @@ SPEND: Final = "spend:"
 """How accounts begin that are in what tenants are charged; others are in marginal cost or joules.
 """
 BOUNDARY: Final = "meter"
+MICROSECONDS_PER_S: Final = 1_000_000
 _NOTHING: Final[Row] = ("", "", "")
 
 
 def moment_text(at_s: float) -> str:
-    """Return a moment as the ledger keeps it: in UTC, to the microsecond."""
-    return datetime.fromtimestamp(at_s, tz=UTC).isoformat(timespec="microseconds")[:-6] + "Z"
+    """Return a moment since 1970 as the ledger keeps it: in UTC, to the microsecond."""
+    second = int(at_s)
+    microseconds = round((at_s - second) * MICROSECONDS_PER_S)
+    if microseconds == MICROSECONDS_PER_S:
+        second, microseconds = second + 1, 0
+    return f"{_second_text(second)}{microseconds:06d}Z"
+
+
+@lru_cache(maxsize=1024)
+def _second_text(second: int) -> str:
+    """Return a whole second: many moments share it."""
+    return datetime.fromtimestamp(second, tz=UTC).isoformat()[:-6] + "."
 
 
 def as_entry(row: Row) -> LedgerEntry:

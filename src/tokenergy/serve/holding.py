@@ -101,8 +101,7 @@ class Holding:
             await self._wait(flight, decision, free)
         finally:
             self._by_tier[tier] -= 1
-            if not free.done():
-                free.cancel()
+            if free.cancelled() or free.cancel():
                 self._forget()
         flight.end_hold(decision)
         return True

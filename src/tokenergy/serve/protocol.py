@@ -18,6 +18,9 @@ from tokenergy.serve.cycle import Cycle
 
 PLAIN_PATH: Final = re.compile(rb"^/[A-Za-z0-9_/.\-]*$")
 """A target that is a path and nothing else: what nearly all are."""
+UPGRADE: Final = re.compile(rb"\r\nupgrade:", re.IGNORECASE)
+PIPELINED_COUNT: Final = 4
+"""Requests that may wait behind the one that is answered; then nothing more is read."""
 ASGI: Final = {"version": "3.0", "spec_version": "2.3"}
 ON_GONE: Final = "tokenergy.on_gone"
 """Key of the scope under which an application leaves what is called when its client leaves."""
@@ -105,6 +108,8 @@ class GuardedProtocol(HttpToolsProtocol):
             self._head_bytes += len(data)
             if self._head_bytes > self.limits.head_bytes and self._head_too_large(data):
                 return
+            if b"pgrade" in data:  # in its head, or in its body
+                data = _without_upgrade(data)
         try:
             self.parser.feed_data(data)
             if self._head_bytes:
@@ -196,8 +201,9 @@ class GuardedProtocol(HttpToolsProtocol):
         if before is None or before.response_complete:
             self._answering = cycle
             self._start_asgi_task(cycle, self.app)
-        else:  # pipelined: it waits for its turn
-            self.flow.pause_reading()
+        else:  # pipelined: it waits for its turn; while we read on we see whether the client leaves
+            if len(self.pipeline) >= PIPELINED_COUNT:
+                self.flow.pause_reading()
             self.pipeline.appendleft((cycle, self.app))
 
     def on_message_complete(self) -> None:
@@ -254,6 +260,18 @@ class GuardedProtocol(HttpToolsProtocol):
                 continue
             text = b"the head did not come within %d s" % round(cls.limits.head_s)
             slow._end(TOO_SLOW, text, b"request_timeout")
+
+
+def _without_upgrade(data: bytes) -> bytes:
+    """Return the begin of a request without its offer of another protocol.
+
+    Clients such as Java's offer h2c with every first request. Who does not take it up may pass it
+    over, but the parser would end such a request behind its head and lose the body.
+    """
+    end = data.find(b"\r\n\r\n")
+    if end < 0:
+        return UPGRADE.sub(b"\r\nx-grade:", data)
+    return UPGRADE.sub(b"\r\nx-grade:", data[:end]) + data[end:]
 
 
 def guarded(limits: LimitsPlan) -> type[GuardedProtocol]:

@@ -3,6 +3,7 @@
 import sqlite3
 from collections import Counter
 from collections.abc import Sequence
+from itertools import chain
 from typing import NamedTuple
 
 import msgspec
@@ -33,8 +34,10 @@ from tokenergy.store.served_tables import (
     DROP_OPEN,
     INSERT_REQUEST,
     INSERT_ROW,
+    INSERT_ROWS,
     KEEP_MARK,
     KEEP_OPEN,
+    ROWS_COUNT,
 )
 from tokenergy.store.served_terms import ServedTerms
 
@@ -125,8 +128,16 @@ class ProjectedBatch:
 
     def keep(self) -> None:
         """Write all that came of the records."""
-        held, life = self._held, self._life
-        held.executemany(INSERT_ROW, self._rows)
+        held, life, rows = self._held, self._life, self._rows
+        many = len(rows) // ROWS_COUNT * ROWS_COUNT
+        held.executemany(
+            INSERT_ROWS,
+            (
+                tuple(chain.from_iterable(rows[at : at + ROWS_COUNT]))
+                for at in range(0, many, ROWS_COUNT)
+            ),
+        )
+        held.executemany(INSERT_ROW, rows[many:])
         held.executemany(DROP_OPEN, ((*life, request_id) for request_id in self._gone))
         held.executemany(
             KEEP_OPEN,

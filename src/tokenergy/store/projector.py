@@ -26,6 +26,8 @@ from tokenergy.units import H_PER_DAY, S_PER_H
 KEEP_S: Final = 7.0 * H_PER_DAY * S_PER_H
 """How long requests are kept in full."""
 PRUNE_S: Final = S_PER_H
+PRUNE_COUNT: Final = 1_000
+"""Requests that are looked at together when old ones are let go."""
 LEASE_WAIT_S: Final = 1.0
 FINDINGS_COUNT: Final = 100
 """Findings remembered for whoever asks; all of them are in the ledger."""
@@ -210,9 +212,25 @@ class Projector:
         gone = [row for row in rows if not self._journal(row[0]).has(row[1])]
         with self._writing():
             self._held.executemany(_FORGET_SEGMENT, gone)
-            self._held.execute('DELETE FROM request WHERE "start" < ?', (moment_text(until_s),))
+            self._prune_requests(moment_text(until_s))
             for statement in _PRUNE_BOARDS:
                 self._held.execute(statement, (until_s,))
+
+    def _prune_requests(self, until: str) -> None:
+        """Let go of requests that began before a moment.
+
+        Ids begin with the time: they are looked through in their order until there are no old
+        ones any more. One that was held for long before it began is met again later.
+        """
+        after = ""
+        while True:
+            last = self._held.execute(_LAST_OF_SOME, (after, PRUNE_COUNT)).fetchone()[0]
+            if last is None:
+                return
+            gone = self._held.execute(_PRUNE_REQUESTS, (after, last, until)).rowcount
+            if not gone:
+                return
+            after = last
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
@@ -237,6 +255,13 @@ class Projector:
 _OVER: Final = (
     "UPDATE life SET state = 'over' WHERE worker = ? AND epoch = ?",
     "DELETE FROM account_use WHERE worker = ? AND epoch = ?",
+)
+_LAST_OF_SOME: Final = (
+    "SELECT max(request_id) FROM "
+    "(SELECT request_id FROM request WHERE request_id > ? ORDER BY request_id LIMIT ?)"
+)
+_PRUNE_REQUESTS: Final = (
+    'DELETE FROM request WHERE request_id > ? AND request_id <= ? AND "start" < ?'
 )
 _FORGET_SEGMENT: Final = "DELETE FROM projected WHERE worker = ? AND segment = ? AND epoch = ?"
 _PRUNE_BOARDS: Final = (

@@ -1,4 +1,4 @@
-"""A segment's file while it is written: of fixed size, full of zeros, mapped, filled from the front.
+"""A segment's file while it is written: zeros of fixed size, mapped, filled from the front.
 
 Its blocks are there before the first record is, so that a full disk is told then and not in the
 middle of a record, and a record changes nothing but bytes. What is copied into the map is the
@@ -16,7 +16,9 @@ from typing import Final
 
 Fill = Callable[[int, int], None]
 """Makes a new file (its descriptor) as long as that many bytes, all zero; OSError if it cannot."""
-FILL_BYTES: Final = 64 * 1024
+FILL_BYTES: Final = 16 * 1024
+"""Zeros of one write: the system may take them as one piece, and puts a piece whole onto the disk
+whenever a byte of it has changed."""
 LET_GO_BYTES: Final = 1024 * 1024
 """How much of a map is kept in the memory of this process behind the last record, at most."""
 HEADER_BYTES: Final = 8
@@ -155,7 +157,7 @@ class SegmentAhead:
             made.discard()
 
     def _make(self, size_bytes: int) -> None:
-        """Make a file; where the disk does not give it, whoever needs one asks it again and is told."""
+        """Make a file; if the disk does not give it, whoever needs one asks again and is told."""
         try:
             made = SegmentFile(self._path, size_bytes, fill=self._fill)
         except OSError:

@@ -31,7 +31,7 @@ REMEDY: Final = (
     "What was written before is in the ledger. Keep the file, compare it with the engines' "
     "counters, and remove it once what it held is settled."
 )
-WALK_BYTES: Final = 256 * 1024
+PIECE_BYTES: Final = 64 * 1024
 ZEROS_BYTES: Final = 64
 """So many zeros at the end of a file are no end of a record: it was not cut to what was written."""
 _DECODER: Final = msgspec.msgpack.Decoder(Record)
@@ -124,7 +124,7 @@ def written_bytes(path: Path, from_bytes: int = 0) -> int:
         data, begin = b"", at
         while at < size:
             if at + RECORD.size > begin + len(data):
-                data, begin = os.pread(file, WALK_BYTES, at), at
+                data, begin = os.pread(file, PIECE_BYTES, at), at
                 if len(data) < RECORD.size:
                     break
             length, checked, _ = RECORD.unpack_from(data, at - begin)
@@ -188,7 +188,7 @@ class _Place(NamedTuple):
 def _read(place: _Place, chunk_bytes: int, *, ended: bool) -> SegmentRead:
     """Read about so much; more, where one record or what stands behind the end needs it."""
     size = os.fstat(place.file).st_size
-    data = os.pread(place.file, chunk_bytes, place.start)
+    data = _some(place.file, place.start, chunk_bytes)
     cut = place.start + len(data) < size
     read = _records(place, data, cut=cut)
     whole = cut and read.finding is None and (ended if not read.more else not read.entries)
@@ -232,6 +232,18 @@ def _records(place: _Place, data: bytes, *, cut: bool) -> SegmentRead:
         head, tuple(entries), start + at, torn, more=False,
         finding=_finding(path, start + at, bad) if bad else None,
     )  # fmt: skip
+
+
+def _some(file: int, at: int, most_bytes: int) -> bytes:
+    """Return a part of a file, up to where zeros begin, about."""
+    parts: list[bytes] = []
+    while most_bytes > 0:
+        part = os.pread(file, min(PIECE_BYTES, most_bytes), at)
+        parts.append(part)
+        at, most_bytes = at + len(part), most_bytes - len(part)
+        if len(part) < PIECE_BYTES or _is_nothing(part[-ZEROS_BYTES:]):
+            break
+    return b"".join(parts)
 
 
 def _rest(file: int, at: int) -> bytes:

@@ -112,8 +112,9 @@ class SqliteLedger:
         return "mode=ro" if written else "mode=ro&immutable=1"
 
     def _prepare(self) -> None:
-        version = self._file.execute("PRAGMA user_version").fetchone()[0]
+        # In this order: another process may make the ledger in between, tables and version at once.
         tables = self._file.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
+        version = self._file.execute("PRAGMA user_version").fetchone()[0]
         if version != VERSION and (version or tables or self.read_only):
             raise InputError(
                 f"{self.path} is no ledger of version {VERSION} (it says {version}, with "
