@@ -17,6 +17,8 @@ from tokenergy.company.serving.plan import AccountPlan, LimitsPlan, TenantPlan
 from tokenergy.company.serving.ports import StoreFault
 from tokenergy.company.serving.record import Closed, Opened, Refused
 from tokenergy.serve import holding, relay
+from tokenergy.serve.board_file import encoded_board
+from tokenergy.serve.board_watch import BOARD
 
 SPEND = AccountPlan(
     name="spend:ann", unit="nano_usd", limit=10**12, tenant=ANN, window="day", time_zone="UTC"
@@ -441,4 +443,17 @@ def test_a_tenants_requests_at_once_come_back_whatever_becomes_of_them() -> None
             world.wait(lambda: near.counters.running, "the request at its server")
             assert world.chat("a").status_code == 429
         nothing_is_left(world)
+        assert world.chat("a").status_code == 200
+
+
+# ---- at its begin ----
+
+
+def test_a_board_that_came_since_the_last_look_is_found_by_the_request_that_needs_it() -> None:
+    """Several workers look at different moments: one that is called ready speaks for all."""
+    with one_site(board_first=False) as (world, _):
+        assert world.chat("a").status_code == 503
+        world.loop.call_soon_threadsafe(setattr, world.worker, "_step", lambda _step: None)
+        time.sleep(0.3)  # from now on nobody looks by itself
+        (world.folder / BOARD).write_bytes(encoded_board(board_of(world.plan)))
         assert world.chat("a").status_code == 200

@@ -169,6 +169,9 @@ class Gateway:
         """
         board = self.watch.board
         if board is None or self._state is None:
+            self.tick()  # another worker may know prices since a moment ago, and be called ready
+            board = self.watch.board
+        if board is None or self._state is None:
             raise openai_error.unavailable("no_prices", "No prices are known yet.")
         state = self._state.at(self.now_s())
         load = board.by_name.get(request.workload)
