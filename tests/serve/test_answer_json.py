@@ -117,7 +117,7 @@ JSON = st.recursive(
 
 @given(st.dictionaries(st.sampled_from(["id", "usage", "choices", "x", "output"]), JSON))
 def test_renaming_changes_two_fields_of_any_answer(answer: dict[str, Any]) -> None:
-    body = raw(answer | {"model": "served"}).replace(b"\xed", b"?")
+    body = raw(answer | {"model": "served"})
     told = renamed(body, served="served", name="ours", service_tier="flex")
     assert json.loads(told) == answer | {"model": "ours", "service_tier": "flex"}
 
