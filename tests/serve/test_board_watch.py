@@ -118,3 +118,30 @@ def test_what_the_maker_says_is_heard(tmp_path) -> None:
     put(tmp_path, FINDINGS, b"no json")
     watch.poll(6.0)
     assert [finding.code for finding in watch.findings] == ["MAKER_UNREADABLE"]
+
+
+def test_a_board_that_was_read_ahead_is_taken_by_the_next_look(tmp_path) -> None:
+    watch = BoardWatch(tmp_path, deployments=KNOWN)
+    assert not watch.has_news()
+    put(tmp_path, BOARD, encoded_board(priced(1.0)))
+    put(tmp_path, NEXT_BOARD, encoded_board(priced(2.0, hour=1)))
+    assert watch.has_news()
+    watch.read_ahead()
+    assert not watch.has_news()
+    assert watch.board is None
+    assert watch.poll(1.0)
+    assert watch.board.workloads[0].rungs[0].candidates[0].high_usd_per_mtok == 1.0
+    assert watch.poll(HOUR_S)
+    assert watch.board.start_s == HOUR_S
+
+
+def test_what_was_read_ahead_and_is_wrong_leaves_the_old_one(tmp_path) -> None:
+    watch = BoardWatch(tmp_path, deployments=KNOWN)
+    put(tmp_path, BOARD, encoded_board(priced(1.0)))
+    watch.poll(1.0)
+    held = watch.board
+    put(tmp_path, BOARD, encoded_board(priced(2.0, made_at_s=300.0, share=0.5)))
+    watch.read_ahead()
+    assert not watch.poll(301.0)
+    assert watch.board is held
+    assert watch.findings

@@ -17,7 +17,11 @@ COMPANY = "Correct the company file; the old board stays until a whole one comes
 
 
 def arrived(
-    held: Board | None, fresh: Board, *, deployments: Collection[str]
+    held: Board | None,
+    fresh: Board,
+    *,
+    deployments: Collection[str],
+    findings: tuple[Finding, ...] | None = None,
 ) -> tuple[Board | None, tuple[Finding, ...]]:
     """Return the board that is in force after `fresh` came, and what is wrong with that.
 
@@ -27,8 +31,10 @@ def arrived(
         held: the board in force; None: there was none since the start.
         fresh: the one that came.
         deployments: names of all deployments that there are.
+        findings: of `board_findings`, where they were found before; None: they are found now.
     """
-    findings = board_findings(fresh, deployments=deployments)
+    if findings is None:
+        findings = board_findings(fresh, deployments=deployments)
     if held is not None and fresh.made_at_s < held.made_at_s:
         findings += (
             _finding(

@@ -20,6 +20,7 @@ from tokenergy.serve.board_file import BoardTold, decoded_board
 BOARD: Final = "board.json"
 NEXT_BOARD: Final = "board.next.json"
 FINDINGS: Final = "findings.json"
+BOARDS: Final = (BOARD, NEXT_BOARD)
 EVERY_S: Final = 0.25
 """How often a worker looks whether a file has changed."""
 
@@ -54,6 +55,8 @@ class MakerTold(msgspec.Struct, frozen=True, kw_only=True):
     findings: tuple[MakerFinding, ...] = ()
 
 
+_Read = tuple[BoardTold, tuple[Finding, ...]]
+"""A board file as it was read, and what is wrong with its board."""
 _TOLD: Final = msgspec.json.Decoder(MakerTold)
 
 
@@ -77,6 +80,7 @@ class BoardWatch:
         self._folder, self._deployments = folder, frozenset(deployments)
         self._marks: dict[str, tuple[int, int, int]] = {}
         self._next: BoardTold | None = None
+        self._ahead: dict[str, _Read] = {}
         self.board: Board | None = None
         self.pacings: tuple[Pacing, ...] = ()
         self.findings: tuple[Finding, ...] = ()
@@ -92,18 +96,32 @@ class BoardWatch:
             now_s: company time.
         """
         before = self.board
-        if (text := self._changed(BOARD)) is not None:
-            self._take(decoded_board(text))
-        if (text := self._changed(NEXT_BOARD)) is not None:
-            self._expect(decoded_board(text))
+        if (read := self._read(BOARD)) is not None:
+            self._take(*read)
+        if (read := self._read(NEXT_BOARD)) is not None:
+            self._expect(*read)
         if (coming := self._next) is not None and coming.board is not None:
             early = self.board is None
             if early or now_s >= coming.board.start_s:
                 self._next = None
-                self._take(coming)
+                self._take(coming, ())
         if (text := self._changed(FINDINGS)) is not None:
             self._note(text)
         return self.board is not before
+
+    def has_news(self) -> bool:
+        """Tell whether a board file is another than before: then `read_ahead` is worth a thread."""
+        return any(self._mark(name) not in (None, self._marks.get(name)) for name in BOARDS)
+
+    def read_ahead(self) -> None:
+        """Read, make and check the boards that have changed, for the next `poll` to take.
+
+        A large board takes tens of milliseconds: in a thread the loop goes on meanwhile. Nobody
+        may poll until it returns.
+        """
+        for name in BOARDS:
+            if (read := self._read(name)) is not None:
+                self._ahead[name] = read
 
     def price_missing(self, deployments: Collection[str]) -> tuple[str, ...]:
         """Return those of some deployments that the board has no price of, sorted.
@@ -115,6 +133,24 @@ class BoardWatch:
             for rung in load.rungs:
                 priced.update(rung.at_name)
         return tuple(sorted(set(deployments) - priced))
+
+    def _read(self, name: str) -> "_Read | None":
+        """Return a board file that has changed, made and checked; else None."""
+        if (ahead := self._ahead.pop(name, None)) is not None:
+            return ahead
+        if (text := self._changed(name)) is None:
+            return None
+        told = decoded_board(text)
+        if told.board is None:
+            return told, ()
+        return told, board_findings(told.board, deployments=self._deployments)
+
+    def _mark(self, name: str) -> tuple[int, int, int] | None:
+        try:
+            told = (self._folder / name).stat()
+        except OSError:
+            return None
+        return told.st_mtime_ns, told.st_size, told.st_ino
 
     def _changed(self, name: str) -> bytes | None:
         """Return what a file holds if it is another than before, else None."""
@@ -130,24 +166,24 @@ class BoardWatch:
         self._marks[name] = mark
         return text
 
-    def _take(self, told: BoardTold) -> None:
+    def _take(self, told: BoardTold, found: tuple[Finding, ...]) -> None:
         """Put a board in force, or say why the old one stays."""
         if told.board is None:
             self.findings = told.findings
             return
-        held, findings = arrived(self.board, told.board, deployments=self._deployments)
+        held, findings = arrived(
+            self.board, told.board, deployments=self._deployments, findings=found
+        )
         self.findings = (*told.findings, *findings)
         if held is told.board:
             if self.board is None or self.board.board_id != told.board.board_id:
                 self.board = told.board
             self.pacings = told.pacings
 
-    def _expect(self, told: BoardTold) -> None:
+    def _expect(self, told: BoardTold, found: tuple[Finding, ...]) -> None:
         """Keep a board for its interval; one with errors is told now and never taken."""
         board = told.board
-        wrong = told.findings
-        if board is not None:
-            wrong = (*wrong, *board_findings(board, deployments=self._deployments))
+        wrong = (*told.findings, *found)
         if board is None or errors_of(wrong):
             self._next = None
             self.findings = wrong

@@ -3,7 +3,7 @@
 `/v1/rerank`, `/v1/tokenize`, `/v1/score` and whatever an engine offers beside OpenAI's API: the
 body is JSON with a `model` of ours, and goes through decision, budget and journal like any other.
 What it takes is known where the server reports a `usage`; else its input is estimated from the
-body's length, and its output is told as 0 tokens, estimated.
+body's length, and its output, of a stream, as a token an event; of a whole answer it is 0.
 """
 
 import re
@@ -93,11 +93,12 @@ class PassedStream:
         self.ending = b""
         self.error: ApiError | None = None
         self.finish = self.model = self.answer_id = ""
+        self._events_count = 0
 
     @property
     def output_tokens_so_far(self) -> int:
-        """Nothing is counted."""
-        return 0
+        """A token for each event."""
+        return self._events_count
 
     @property
     def usage(self) -> UsageSeen | None:
@@ -106,6 +107,7 @@ class PassedStream:
 
     def feed(self, chunk: bytes) -> bytes:
         """Return the bytes that came."""
+        self._events_count += chunk.count(EVENT)
         return chunk
 
     def cut_off(self, error: ApiError | None = None) -> None:
@@ -119,5 +121,5 @@ class PassedStream:
         return self.ending
 
     def counted(self, input_tokens: int) -> UsageSeen:
-        """Return the input that was expected, and no output."""
-        return UsageSeen(input_tokens, 0, 0, 0, "estimated")
+        """Return the input that was expected, and a token for each event."""
+        return UsageSeen(input_tokens, 0, self._events_count, 0, "estimated")

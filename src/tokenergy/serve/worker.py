@@ -152,6 +152,8 @@ class Worker:
             if late_s > TICK_S:
                 due_s = time.monotonic() + TICK_S
             self.gateway.tally.set("tokenergy_gateway_loop_lag_seconds", (), max(0.0, late_s))
+            if self.gateway.watch.has_news():
+                await asyncio.to_thread(self._step, self.gateway.watch.read_ahead)
             self._step(self.gateway.tick)
 
     async def _sweep(self) -> None:
