@@ -22,6 +22,8 @@ from tokenergy.serve.openai_usage import UsageSeen
 PASSED: Final = re.compile(r"/v1(?:/[A-Za-z0-9_-][A-Za-z0-9_.-]*)+", re.ASCII)
 """Addresses that are passed on: a server must not read another one into it than we do."""
 MOST_PATH_CHARS_COUNT: Final = 128
+EVENT: Final = b"data:"
+"""How the data of an event begins."""
 KEPT_BACK: Final = frozenset({"/v1/load_lora_adapter", "/v1/unload_lora_adapter"})
 """What changes a server for all its clients is not for one of them."""
 
