@@ -24,6 +24,7 @@ from serve_fault import (
 )
 from serve_native import Load, upstreams
 from serve_ours import Gateway, gateway
+
 from tokenergy.store.projector import Projector
 
 STREAM = {"stream": True, "tokens": 64, "gap_us": 5_000}
