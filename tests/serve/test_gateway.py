@@ -1,5 +1,6 @@
 """The gateway whole: what clients are told, what the journal says, what upstreams see."""
 
+import dataclasses
 import json
 import socket
 import threading
@@ -11,8 +12,10 @@ from typing import Any
 import pytest
 from faulty_upstream import Server, faulty_upstream
 from gateway_world import MODEL, RunningWorld, board_of, plan_of, running
+from request_boards import request
 
-from tokenergy.company.serving.plan import AccountPlan, LimitsPlan, TenantPlan
+from tokenergy.company.request import Request
+from tokenergy.company.serving.plan import AccountPlan, LimitsPlan, TenantPlan, WorkerPlan
 from tokenergy.company.serving.record import Closed, Marked, Opened, Refused
 
 
@@ -32,6 +35,12 @@ def events(text: str) -> list[Any]:
     """Return the data of a stream's events."""
     found = [line[6:] for line in text.splitlines() if line.startswith("data: ")]
     return [one if one == "[DONE]" else json.loads(one) for one in found]
+
+
+def request_at(plan: WorkerPlan) -> Request:
+    """Return a request of the plan's first row, as the door would make it."""
+    load = plan.workloads[0]
+    return request(tenant="ann", tier=load.tier, workload=load.name, origin=load.origin)
 
 
 # ---- answers ----
@@ -76,6 +85,20 @@ def test_an_upstream_is_asked_under_its_own_name_and_without_our_keys() -> None:
         assert "authorization" not in names
         assert "cookie" not in names
         assert not [name for name in names if name.startswith("x-tokenergy")]
+
+
+def test_a_name_that_no_header_can_hold_is_told_in_ascii() -> None:
+    with two_sites() as (world, _, _):
+        plan = world.plan
+        made = board_of(plan)
+        world.chat("hello")
+        board, _, decision = world.gateway.decide(request_at(plan))
+        place = decision.candidate
+        assert place is not None
+        odd = decision._replace(candidate=dataclasses.replace(place, site="Z\u00fcrich\r\nx: y"))
+        said = dict(world.gateway.telling._said(odd, made))
+        assert said[b"x-tokenergy-site"] == b"Z?rich??x: y"
+        assert board is not None
 
 
 def test_a_stream_passes_as_it_comes_and_its_usage_is_asked_for_and_hidden() -> None:

@@ -14,7 +14,7 @@ from typing import Any, Final
 from tokenergy.company.finding import Finding
 from tokenergy.company.ledger import COLUMNS, LedgerEntry
 from tokenergy.company.serving.charge import ChargeLine, charge_lines, charge_nano_usd
-from tokenergy.company.serving.plan import PricePlan
+from tokenergy.company.serving.plan import SPEND, PricePlan
 from tokenergy.company.serving.record import Closed, Holding, Marked, Metered, Opened, Refused
 from tokenergy.units import MICROJOULES_PER_J, NANO_USD_PER_USD, TOKENS_PER_MTOK
 
@@ -22,9 +22,6 @@ Row = tuple[Any, ...]
 """Values in the order of `COLUMNS`."""
 Use = tuple[tuple[str, float], int]
 """Account and begin of its window, and what was used of it."""
-SPEND: Final = "spend:"
-"""How accounts begin that are in what tenants are charged; others are in marginal cost or joules.
-"""
 BOUNDARY: Final = "meter"
 MICROSECONDS_PER_S: Final = 1_000_000
 _NOTHING: Final[Row] = ("", "", "")

@@ -7,6 +7,8 @@ from typing import Final, NamedTuple
 
 from tokenergy.company.request import NOTHING, Request
 from tokenergy.company.serving.plan import (
+    BUDGET,
+    SPEND,
     PricePlan,
     TenantPlan,
     WorkerPlan,
@@ -168,12 +170,12 @@ class Admission:
                 for one in self._plan.accounts
                 if one.tier in (None, tier) and one.tenant in (None, tenant)
             ]
-            budgets = [one for one in mine if one.name.startswith("budget:")]
+            budgets = [one for one in mine if one.name.startswith(BUDGET)]
             found = Payer(
-                budgets=tuple(one.name.removeprefix("budget:") for one in budgets),
+                budgets=tuple(one.name.removeprefix(BUDGET) for one in budgets),
                 marginal=tuple(one.name for one in budgets if one.unit == "nano_usd"),
                 joules=tuple(one.name for one in budgets if one.unit == "microjoules"),
-                charges=tuple(one.name for one in mine if one.name.startswith("spend:")),
+                charges=tuple(one.name for one in mine if one.name.startswith(SPEND)),
             )
             self._payers[key] = found
         return found

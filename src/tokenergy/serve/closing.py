@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from math import isfinite
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from tokenergy.company.decision import Decision
 from tokenergy.company.request import Request
+from tokenergy.company.serving.plan import SPEND
 from tokenergy.company.serving.record import (
     AskedFor,
     Closed,
@@ -25,9 +26,6 @@ from tokenergy.units import MICROJOULES_PER_J, NANO_USD_PER_USD
 
 if TYPE_CHECKING:
     from tokenergy.serve.flight import Flight
-
-BUDGET: Final = "budget:"
-SPEND: Final = "spend:"
 
 
 class Used(NamedTuple):

@@ -18,7 +18,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Final, NamedTuple, Self
 
-from tokenergy.company.serving.plan import WorkerPlan
+from tokenergy.company.serving.plan import BUDGET, WorkerPlan
 from tokenergy.errors import InputError
 
 MAGIC: Final = int.from_bytes(b"tkncnt01", "little")
@@ -27,10 +27,6 @@ SILENT_S: Final = 3.0
 WORD_BYTES: Final = 8
 _HEAD_WORDS: Final = 5  # magic, workers, places, budgets, names
 _BEAT, _NOW, _FIRST = 0, 1, 2
-
-
-BUDGET: Final = "budget:"
-"""Begin of the names of accounts that are budgets of the company."""
 
 
 def budget_names(plan: WorkerPlan) -> tuple[str, ...]:

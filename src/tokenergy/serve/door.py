@@ -14,7 +14,7 @@ from tokenergy.serve.gateway import Gateway
 from tokenergy.serve.headers import require_json
 from tokenergy.serve.heads import Heads
 from tokenergy.serve.idempotent import Repeats
-from tokenergy.serve.openai_error import JSON_TYPE, ApiError
+from tokenergy.serve.openai_error import ApiError
 from tokenergy.serve.outlet import AsgiOutlet, Send
 from tokenergy.serve.passing import may_pass
 from tokenergy.serve.protocol import ON_GONE
@@ -83,7 +83,7 @@ class Door:
             )  # fmt: skip
         except ApiError as error:
             gateway.tally.add("tokenergy_errors", (str(error.status), error.code or ""))
-            await outlet.whole(error.status, [JSON_TYPE, *error.headers], error.body())
+            await outlet.whole(error.status, error.head(), error.body())
             return
         except _ClientLeft:
             return

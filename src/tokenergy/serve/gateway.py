@@ -12,7 +12,7 @@ from typing import Any, Final
 from tokenergy.company.board import Board
 from tokenergy.company.decision import Decision
 from tokenergy.company.request import Request
-from tokenergy.company.serving.plan import TenantPlan, WorkerPlan, WorkloadPlan
+from tokenergy.company.serving.plan import BUDGET, TenantPlan, WorkerPlan, WorkloadPlan
 from tokenergy.company.serving.ports import (
     Idempotency,
     Journal,
@@ -33,7 +33,7 @@ from tokenergy.serve.admission import Admission
 from tokenergy.serve.asked import Asked, Endpoint, read_asked
 from tokenergy.serve.board_watch import BoardWatch
 from tokenergy.serve.budget_owner import pacers_of
-from tokenergy.serve.closing import BUDGET, Used
+from tokenergy.serve.closing import Used
 from tokenergy.serve.conversations import NOBODY, Conversations, lent
 from tokenergy.serve.counting import Served
 from tokenergy.serve.counts import SharedCounts, budget_names

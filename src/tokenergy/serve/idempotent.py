@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tokenergy.company.serving.ports import Claim, Remembered, StoreFault
 from tokenergy.serve import openai_error
-from tokenergy.serve.openai_error import JSON_TYPE, ApiError
+from tokenergy.serve.openai_error import ApiError
 from tokenergy.serve.outlet import AsgiOutlet, CopyingOutlet
 from tokenergy.serve.protocol import ON_GONE
 
@@ -45,7 +45,7 @@ class Repeats:
             claim = await self._claim(flight, key, await self._digest(flight))
         except ApiError as error:
             gateway.tally.add("tokenergy_errors", (str(error.status), error.code or ""))
-            await outlet.whole(error.status, [JSON_TYPE, *error.headers], error.body())
+            await outlet.whole(error.status, error.head(), error.body())
             return
         if claim is None:
             return

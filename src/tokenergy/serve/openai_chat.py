@@ -8,7 +8,7 @@ from msgspec import Raw
 from tokenergy.serve.answer_json import EMPTY, size_of
 from tokenergy.serve.body import answers_of, cap_of, checked_model, typed
 from tokenergy.serve.governed import NOTHING, Asked
-from tokenergy.serve.openai_error import invalid, missing
+from tokenergy.serve.openai_error import invalid
 from tokenergy.serve.prompt_parts import PromptSeen, head_of
 
 SYSTEM_ROLES: Final = frozenset({"system", "developer"})
@@ -173,14 +173,3 @@ def set_parts(asked: Asked, seen: PromptSeen, key: str) -> None:
         asked.needs |= seen.needs
     if seen.media and key in asked.fields:
         asked.fields[key] = Raw(_encode(_decode_any(asked.fields[key])))
-
-
-def checked_text(name: str, text: str | None) -> str:
-    """Return a text that must be there.
-
-    Raises:
-        ApiError: 400 without it.
-    """
-    if text is None:
-        raise missing(name)
-    return text

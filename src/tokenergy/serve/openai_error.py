@@ -90,9 +90,9 @@ class ApiError(Exception):
         told |= {"sequence_number": sequence}  # type: ignore[dict-item]
         return b"event: error\ndata: " + _encode(told) + b"\n\n"
 
-    def sent_headers(self, body: bytes) -> list[Header]:
-        """Return all headers of the answer with that body."""
-        return [JSON_TYPE, (b"content-length", b"%d" % len(body)), *self.headers]
+    def head(self) -> list[Header]:
+        """Return the headers of the answer; its length is told by who sends it."""
+        return [JSON_TYPE, *self.headers]
 
 
 def retry_headers(retry_s: float) -> tuple[Header, ...]:

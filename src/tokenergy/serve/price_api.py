@@ -12,7 +12,7 @@ from starlette.routing import Route
 from tokenergy.company.board import PART_NAMES, Board, BoardWorkload, Candidate, Rung
 from tokenergy.company.decision import Decision
 from tokenergy.company.request import Request as RequestAsked
-from tokenergy.company.serving.plan import TenantPlan, WorkerPlan
+from tokenergy.company.serving.plan import BUDGET, TenantPlan, WorkerPlan
 from tokenergy.company.serving.ports import KeyFacts
 from tokenergy.company.serving.usage import UsageRows
 from tokenergy.serve.admission import AUTO
@@ -24,7 +24,6 @@ from tokenergy.serve.side_http import caller_of, guarded, json_answer, json_body
 SCOPE: Final = "inference"
 HOURS_COUNT: Final = 24
 LONGEST_COUNT: Final = 168
-BUDGET: Final = "budget:"
 Count = Annotated[int, msgspec.Meta(ge=0, le=1_000_000_000)]
 Seconds = Annotated[float, msgspec.Meta(ge=0.0, le=2_592_000.0)]
 

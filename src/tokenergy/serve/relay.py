@@ -14,7 +14,7 @@ from tokenergy.serve.answer_json import BYTES_OF_A_TOKEN_COUNT, Answered, read_a
 from tokenergy.serve.answer_stream import Stream
 from tokenergy.serve.closing import Used
 from tokenergy.serve.headers import answer_headers, retry_after_s
-from tokenergy.serve.openai_error import JSON_TYPE, ApiError
+from tokenergy.serve.openai_error import ApiError
 from tokenergy.serve.openai_usage import UsageSeen, estimated
 from tokenergy.serve.outlet import AsgiOutlet
 from tokenergy.serve.passing import PassedStream, is_passed, read_passed
@@ -61,7 +61,7 @@ async def _whole(flight: "Flight", decision: Decision, exchange: Exchange, kind:
         flight.close(used, outcome="failed", status=exchange.status)
         error = upstream_refused(exchange.status, body, retry_s=retry_after_s(exchange.headers))
         headers = gateway.telling.answer_head(flight, decision, used)
-        headers += [JSON_TYPE, *error.headers]
+        headers += error.head()
         if flight.outlet.began:  # it was held as a stream: its head is out
             await flight.outlet.end(error.event(flight.endpoint))
             return

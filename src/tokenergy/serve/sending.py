@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Final
 
 from tokenergy.company.decision import Decision
 from tokenergy.company.serving.charge import charge_nano_usd
-from tokenergy.routing.cost import USD_PER_TOKEN, Size, work_tokens
+from tokenergy.routing.cost import PROMPT_MARGIN_SHARE, USD_PER_TOKEN, Size, work_tokens
 from tokenergy.serve.closing import Used
+from tokenergy.serve.openai_error import JSON_TYPE
 from tokenergy.serve.openai_usage import UsageSeen
 from tokenergy.serve.passing import is_passed, passed_body
 from tokenergy.serve.pool import Seat
@@ -23,9 +24,6 @@ PATHS: Final[Mapping[str, str]] = {
     "responses": "/v1/responses",
     "embeddings": "/v1/embeddings",
 }
-JSON: Final = (b"content-type", b"application/json")
-PROMPT_MARGIN_SHARE: Final = 1.25
-"""What a prompt may be over its estimate in a reservation; a guess of the sheet, as routing's."""
 
 
 def wants_of(gateway: "Gateway", flight: "Flight", decision: Decision) -> list[tuple[str, int]]:
@@ -75,7 +73,7 @@ def call_of(gateway: "Gateway", flight: "Flight", decision: Decision, seat: Seat
     first_s = max(
         limits.first_byte_least_s, limits.first_byte_ratio * flight.row.workload.ttft_limit_s
     )
-    headers = (*seat.headers, *flight.inwards, JSON)
+    headers = (*seat.headers, *flight.inwards, JSON_TYPE)
     return Call(
         "POST", PATHS.get(flight.endpoint, flight.endpoint), headers, body, not asked.stream,
         limits.total_s if not asked.stream else first_s, limits.between_chunks_s,

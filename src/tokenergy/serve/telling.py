@@ -8,7 +8,8 @@ from tokenergy.company.serving.plan import WorkerPlan
 from tokenergy.company.serving.ports import RateTold
 from tokenergy.serve.board_watch import BoardWatch
 from tokenergy.serve.closing import Used
-from tokenergy.serve.openai_error import JSON_TYPE, ApiError
+from tokenergy.serve.headers import our_header
+from tokenergy.serve.openai_error import ApiError
 from tokenergy.serve.outlet import HeaderList
 from tokenergy.serve.refusal import moment
 from tokenergy.units import NANO_USD_PER_USD
@@ -74,7 +75,7 @@ class Telling:
         said: HeaderList = [
             (b"x-tokenergy-decision", decision.action.encode()),
             (b"x-tokenergy-reason", decision.reason.encode()),
-            (b"x-tokenergy-model", decision.model.encode()),
+            our_header("model", decision.model),
             (b"x-tokenergy-policy", decision.policy.encode()),
             (b"x-tokenergy-board-id", decision.board_id.encode()),
         ]
@@ -87,7 +88,7 @@ class Telling:
                 (b"x-tokenergy-meter-tier", place.energy_tier.encode()),
             ]
             if not self.plan.hide_site:
-                said.append((b"x-tokenergy-site", place.site.encode()))
+                said.append(our_header("site", place.site))
         return said
 
     def detail(self, flight: "Flight", decision: Decision, used: Used) -> dict[str, Any]:
@@ -126,7 +127,7 @@ class Telling:
         if flight.outlet.began:
             await flight.outlet.end(error.event(flight.endpoint))
             return
-        head: HeaderList = [JSON_TYPE, *error.headers, *flight.rate_headers]
+        head: HeaderList = [*error.head(), *flight.rate_headers]
         head.append((b"x-tokenergy-request-id", flight.request_id.encode()))
         if flight.decision is not None:
             head.append((b"x-tokenergy-decision", flight.decision.action.encode()))

@@ -5,7 +5,6 @@ of a client ends what has been silent for too long.
 """
 
 import asyncio
-import ipaddress
 import socket
 from collections.abc import Callable
 from typing import Final
@@ -209,11 +208,3 @@ def _head(first: bytes, headers: tuple[tuple[bytes, bytes], ...], length_bytes: 
     if lines.count(b"\n") != count or lines.count(b"\r") != count or b"\x00" in lines:
         raise ValueError("a header for the upstream holds a line break or a zero byte")
     return b"%b%d\r\n%b\r\n\r\n" % (first, length_bytes, lines)
-
-
-def literal_address(host: str) -> str | None:
-    """Return a host that is an address in its plain form, or None for a name."""
-    try:
-        return str(ipaddress.ip_address(host.strip("[]")))
-    except ValueError:
-        return None

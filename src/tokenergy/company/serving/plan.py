@@ -15,6 +15,10 @@ UpstreamKind = Literal["openai", "simulated"]
 WindowName = Literal["hour", "day", "week", "month"]
 WhenClientLeaves = Literal["cancel", "drain"]
 PLAN_VERSION: Final = 1
+BUDGET: Final = "budget:"
+"""How accounts begin that are budgets of the company: marginal cost, or joules."""
+SPEND: Final = "spend:"
+"""How accounts begin that are spend limits: what tenants are charged."""
 
 
 class Plain(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
