@@ -36,13 +36,16 @@ def kept():
     """Return what makes children, and end them all."""
     made: list[Child] = []
 
-    def child(code: str, *, ends=None, ticks=time.monotonic, fds=()) -> Child:
+    def child(
+        code: str, *, ends=None, ticks=time.monotonic, fds=(), served=lambda _: False
+    ) -> Child:
         told = [] if ends is None else ends
         one = Child(
             f"child {len(made)}",
             [sys.executable, "-c", code, *map(str, fds)],
             fds=fds,
             on_end=lambda which, status: told.append((which.name, status)),
+            served=served,
             ticks=ticks,
         )
         made.append(one)
@@ -86,6 +89,26 @@ def test_one_that_keeps_failing_waits_twice_as_long_each_time(kept) -> None:
     clock.s += 60.0
     one.look()
     assert one.failed_count == 0
+
+
+@pytest.mark.parametrize(("served", "failed_count"), [(True, 0), (False, 5)])
+def test_one_that_is_killed_while_it_serves_has_not_failed_at_its_start(
+    kept, served: bool, failed_count: int
+) -> None:
+    """Each life lasts 2 s, which is soon; only one that never served has failed at its start."""
+    clock = Clock()
+    one = kept(SLEEPS, ticks=clock, served=lambda _: served)
+    one.start()
+    for _ in range(5):
+        clock.s += 2.0
+        assert one.pid is not None
+        os.kill(one.pid, signal.SIGKILL)
+        until(one.has_ended, "dead")
+        one.look()
+        while one.pid is None:
+            clock.s += 0.05
+            one.look()
+    assert one.failed_count == failed_count
 
 
 def test_a_start_may_be_put_off(kept) -> None:

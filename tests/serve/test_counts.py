@@ -81,6 +81,19 @@ def test_a_worker_that_starts_again_begins_at_nothing_in_flight(shared, tmp_path
         assert control.alive() == (1, 2)
 
 
+def test_a_worker_has_served_from_its_first_look_around_until_it_ends(
+    shared, tmp_path, clock
+) -> None:
+    control, one, _ = shared
+    assert not control.served(1)
+    one.beat(1.7e9)
+    assert (control.served(1), control.served(2)) == (True, False)
+    control.retire(1)
+    assert not control.served(1)
+    with SharedCounts.opened(tmp_path / "counts.bin", 1, ticks=clock):
+        assert not control.served(1)
+
+
 def test_what_engines_say_counts_while_control_lives(shared, clock) -> None:
     control, one, _ = shared
     control.beat(0.0)

@@ -1,7 +1,7 @@
 """Processes that control keeps alive: started, watched, started again, ended.
 
-One that ends is started again at once; one that keeps ending soon after its start waits twice as
-long each time, so that a fault at start does not burn a core. A pipe whose other end only control
+One that ends is started again at once; one that keeps ending at its start, before it served, waits
+twice as long each time, so that a fault at start does not burn a core. A pipe whose other end only control
 holds tells every child when control is gone, however it went.
 """
 
@@ -15,7 +15,9 @@ from collections.abc import Callable, Sequence
 from typing import Final, Self
 
 SOON_S: Final = 10.0
-"""A process that lived shorter has failed at its start."""
+"""A process that lived shorter has failed at its start, if nobody knows better."""
+SERVED_S: Final = 1.0
+"""One that served has not, if it lived so long: it was killed, or a request brought it down."""
 FIRST_WAIT_S: Final = 0.1
 LONGEST_WAIT_S: Final = 30.0
 KILL_S: Final = 2.0
@@ -48,7 +50,7 @@ class Child:
     Attributes:
         name: in messages.
         starts_count: how often it was started.
-        failed_count: how often in a row it ended soon after its start.
+        failed_count: how often in a row it ended at its start.
     """
 
     def __init__(
@@ -58,6 +60,7 @@ class Child:
         *,
         fds: Sequence[int],
         on_end: Callable[["Child", int], None],
+        served: Callable[["Child"], bool] = lambda _: False,
         ticks: Callable[[], float] = time.monotonic,
     ) -> None:
         """Know how to start it; nothing runs yet.
@@ -68,10 +71,11 @@ class Child:
             fds: that it inherits under their own numbers.
             on_end: told of every end that nobody asked for, with its exit status, before the next
                 start.
+            served: tells, when it has ended, whether it came to serve.
             ticks: a clock that only goes forward.
         """
         self.name, self._command, self._fds = name, list(command), tuple(fds)
-        self._on_end, self._ticks = on_end, ticks
+        self._on_end, self._served, self._ticks = on_end, served, ticks
         self._process: subprocess.Popen[bytes] | None = None
         self._started_s = self._due_s = 0.0
         self._ends = False
@@ -132,7 +136,8 @@ class Child:
         self._process = None
         if self._ends:
             return
-        self.failed_count = self.failed_count + 1 if lived_s < SOON_S else 0
+        began = lived_s >= SOON_S or (lived_s >= SERVED_S and self._served(self))
+        self.failed_count = 0 if began else self.failed_count + 1
         wait_s = 0.0
         if self.failed_count > 1:
             wait_s = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2.0 ** (self.failed_count - 1))

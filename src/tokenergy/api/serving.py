@@ -171,6 +171,7 @@ class _Control:
                     *([admin.fileno()] if admin is not None and number == 1 else []),
                 ],
                 on_end=self._worker_ended,
+                served=lambda child: self._counts.served(self._workers.index(child) + 1),
             )
             for number in range(1, ask.workers_count + 1)
         ]

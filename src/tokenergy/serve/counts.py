@@ -250,7 +250,7 @@ class SharedCounts:
         Control calls it when a worker has ended, and a worker when it begins.
         """
         row, kept = self._row(worker), self._row(0)
-        self._reals[row + _BEAT] = 0.0
+        self._reals[row + _BEAT] = self._reals[row + _NOW] = 0.0
         for place in range(self.places_count):
             self._words[row + _FIRST + place] = 0
         first = _FIRST + self.places_count
@@ -262,6 +262,10 @@ class SharedCounts:
     def alive(self) -> tuple[int, ...]:
         """Return the numbers of the workers that are heard of."""
         return tuple(at for at, row in enumerate(self._workers, start=1) if self._alive(row))
+
+    def served(self, worker: int) -> bool:
+        """Tell whether a worker came so far as to serve since its row was begun."""
+        return self._reals[self._row(worker) + _NOW] > 0.0
 
     def _row(self, worker: int) -> int:
         return _HEAD_WORDS + worker * _row_words(self.places_count, self.budgets_count)
