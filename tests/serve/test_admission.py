@@ -6,7 +6,7 @@ from gateway_world import plan_of
 from tokenergy.company.serving.plan import AccountPlan, LimitsPlan, TenantPlan, WorkloadPlan
 from tokenergy.company.serving.ports import KeyFacts
 from tokenergy.routing.expected import Lengths
-from tokenergy.serve.admission import Admission
+from tokenergy.serve.admission import Admission, most_input_of
 from tokenergy.serve.asked import read_asked
 from tokenergy.serve.headers import Wishes
 from tokenergy.serve.openai_error import ApiError
@@ -164,3 +164,17 @@ def test_users_and_conversations_are_hashes_that_differ_by_tenant() -> None:
     assert "u1" not in made.user_hash("ann", "u1")
     assert made.session("ann", b"head") != made.session("bob", b"head")
     assert made.session("ann", b"") == made.user_hash("ann", "") == ""
+
+
+def test_the_most_input_is_a_token_a_byte_and_what_a_template_writes() -> None:
+    """100 bytes, 64 around the prompt, 8 around its message; tools add their JSON and 512."""
+    asked = read_asked("chat", CHAT % (b"large", b"x" * 100, b""), LimitsPlan())
+    assert most_input_of(asked) == 100 + 64 + 8
+    tools = b',"tools":[{"type":"function","function":{"name":"f"}}]'
+    asked = read_asked("chat", CHAT % (b"large", b"x" * 100, tools), LimitsPlan())
+    assert most_input_of(asked) == 100 + (len(tools) - len(b',"tools":')) + 64 + 8 + 512
+    items = b'[{"role":"user","content":"ab"},{"role":"user","content":"c"}]'
+    asked = read_asked("responses", b'{"model":"large","input":%s}' % items, LimitsPlan())
+    assert most_input_of(asked) == 3 + 64 + 16
+    body = b'{"model":"large","input":"ab","previous_response_id":"resp_1"}'
+    assert most_input_of(read_asked("responses", body, LimitsPlan())) is None

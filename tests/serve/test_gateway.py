@@ -16,6 +16,7 @@ from request_boards import request
 
 from tokenergy.company.request import Request
 from tokenergy.company.serving.plan import AccountPlan, LimitsPlan, TenantPlan, WorkerPlan
+from tokenergy.company.serving.ports import StoreFault
 from tokenergy.company.serving.record import Closed, Marked, Opened, Refused
 
 
@@ -295,9 +296,10 @@ def spend(limit: int) -> AccountPlan:
 
 
 def test_a_spend_limit_holds_and_is_told_as_quota() -> None:
-    """A request with a cap of 10 reserves about 26 x 1.25 input tokens and 10 output.
+    """A request with a cap of 10 reserves 5 + 64 + 8 input tokens and 10 output.
 
-    At 4 USD/Mtok of output and 1 of input that is under 100,000 nano-dollars; it comes to 38,000.
+    At 4 USD/Mtok of output and 1 of input that is 117,000 nano-dollars; it comes to 38,000, so a
+    third fits, and a fourth does not.
     """
     with two_sites(accounts=[spend(200_000)]) as (world, _, _):
         statuses = [world.chat("hello", max_tokens=10).status_code for _ in range(8)]
@@ -310,6 +312,45 @@ def test_a_spend_limit_holds_and_is_told_as_quota() -> None:
         assert charged == 38_000 * statuses.count(200)
         assert charged <= 200_000
         assert world.chat("hello", key="tk-bob").status_code == 200
+
+
+def test_a_spend_limit_holds_where_every_byte_is_a_token() -> None:
+    """Learnt at 4 bytes a token, then 300 bytes of 300 tokens each, to the end of the limit."""
+    with two_sites(accounts=[spend(2_500_000)]) as (world, near, far):
+        text = "x" * 300
+        for server in (near, far):
+            server.always(prompt_tokens=75)
+        for _ in range(5):
+            assert world.chat(text, max_tokens=5).status_code == 200
+        for server in (near, far):
+            server.always(prompt_tokens=300)
+        statuses = [world.chat(text, max_tokens=5).status_code for _ in range(12)]
+        assert 429 in statuses
+        charged = sum(one.charge_nano_usd for one in world.records() if isinstance(one, Closed))
+        assert 2_500_000 - 400_000 <= charged <= 2_500_000
+
+
+def test_a_lease_that_cannot_be_had_at_once_is_asked_for_again() -> None:
+    with two_sites(accounts=[spend(10**9)]) as (world, _, _):
+        leases, busy = world.gateway.leases, iter([True, True, False])
+        reserve = leases.reserve
+
+        def busy_twice(wants: Any, *, now_s: float) -> Any:
+            if next(busy, False):
+                raise StoreFault("another worker is at the file")
+            return reserve(wants, now_s=now_s)
+
+        leases.reserve = busy_twice  # type: ignore[method-assign]
+        assert world.chat("hello").status_code == 200
+
+        def never(wants: Any, *, now_s: float) -> Any:
+            raise StoreFault("the disk is gone")
+
+        leases.reserve = never  # type: ignore[method-assign]
+        told = world.chat("hello")
+        assert (told.status_code, told.json()["error"]["code"]) == (503, "budgets_unavailable")
+        leases.reserve = reserve  # type: ignore[method-assign]
+        assert world.chat("hello").status_code == 200
 
 
 def test_without_a_cap_the_reserved_one_is_sent_to_the_server() -> None:

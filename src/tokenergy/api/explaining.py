@@ -149,6 +149,7 @@ def request_again(begun: Opened | Refused) -> Request:
         output_tokens=asked.output_tokens,
         output_late_tokens=asked.output_late_tokens,
         output_most_tokens=asked.output_most_tokens,
+        input_most_tokens=asked.input_most_tokens,
         cap_tokens=asked.cap_tokens,
         deadline_s=asked.deadline_s,
         session=asked.session or None,

@@ -24,6 +24,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         output_tokens: expected output tokens (mean), the client's own cap already applied.
         output_late_tokens: 95th percentile of the same, for deadlines; None: the mean.
         output_most_tokens: most that it can ask for, for reservations; None: the mean.
+        input_most_tokens: most input that it can be billed, for reservations; None: 1.25 times
+            what is expected.
         cap_tokens: the client's own cap of output tokens; None: it states none.
         deadline_s: moment by which the answer must be complete; None: it does not wait.
         session: conversation, or a keyed hash of the prompt's head; None: no affinity.
@@ -49,6 +51,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     output_tokens: int
     output_late_tokens: int | None = None
     output_most_tokens: int | None = None
+    input_most_tokens: int | None = None
     cap_tokens: int | None = None
     deadline_s: float | None = None
     session: Hashable | None = None

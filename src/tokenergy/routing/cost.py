@@ -9,16 +9,18 @@ less input saves as much (energy sheet, section 6). Away from the place that hol
 cached tokens are read anew: lost. The network's part is in the price already.
 """
 
+from math import ceil
 from typing import Final, NamedTuple
 
 from tokenergy.company.board import BoardWorkload, Candidate
 from tokenergy.company.decision import Decision
+from tokenergy.company.request import Request
 from tokenergy.units import TOKENS_PER_MTOK
 
 USD_PER_TOKEN: Final = 1.0 / TOKENS_PER_MTOK
 """A price in USD/Mtok for each token."""
 PROMPT_MARGIN_SHARE: Final = 1.25
-"""What a prompt may be over its estimate in the worst case; a guess of the gateway sheet."""
+"""What a prompt may be over its estimate where nothing bounds it; a guess of the gateway sheet."""
 
 
 class Size(NamedTuple):
@@ -63,15 +65,22 @@ def most_work_tokens(size: Size, *, least_kappa_ratio: float, most_kappa_ratio: 
     return (work if work > 0.0 else 0.0) + most_kappa_ratio * size.cached_tokens
 
 
+def most_input_tokens(request: Request) -> int:
+    """Return the most input that a request can be billed, for its reservations."""
+    if request.input_most_tokens is not None:
+        return request.input_most_tokens
+    return ceil(PROMPT_MARGIN_SHARE * request.input_tokens)
+
+
 def worst_work_tokens(
-    candidate: Candidate, *, rho_ratio: float, input_tokens: int, most_tokens: int
+    candidate: Candidate, *, rho_ratio: float, input_most_tokens: int, most_tokens: int
 ) -> float:
-    """Return the work of a request at its worst: the longest answer, a prompt 1.25 times as long.
+    """Return the work of a request at its worst: the longest answer to the longest prompt.
 
     Nothing is cached. More output never makes it less, since kappa x rho, the input's part of a
     price, is at most 1.
     """
-    excess = PROMPT_MARGIN_SHARE * input_tokens - rho_ratio * most_tokens
+    excess = input_most_tokens - rho_ratio * most_tokens
     return max(0.0, most_tokens + candidate.kappa_ratio * excess)
 
 

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from tokenergy.company.board import Board, Candidate
-from tokenergy.routing.cost import USD_PER_TOKEN, worst_work_tokens
+from tokenergy.routing.cost import USD_PER_TOKEN, most_input_tokens, worst_work_tokens
 from tokenergy.routing.restraint import NOWHERE, Ask, Key, Option, option_of
 from tokenergy.routing.state import State
 
@@ -27,7 +27,7 @@ def worst_of(ask: Ask, option: Option) -> Worst:
     work = worst_work_tokens(
         place,
         rho_ratio=ask.load.rho_ratio,
-        input_tokens=request.input_tokens,
+        input_most_tokens=most_input_tokens(request),
         most_tokens=most,
     )
     price = place.high_usd_per_mtok

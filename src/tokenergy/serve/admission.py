@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
+from math import ceil
 from typing import Final, NamedTuple
 
 from tokenergy.company.request import NOTHING, Request
@@ -15,6 +16,7 @@ from tokenergy.company.serving.plan import (
     WorkloadPlan,
 )
 from tokenergy.company.serving.ports import KeyFacts
+from tokenergy.routing.cost import PROMPT_MARGIN_SHARE
 from tokenergy.routing.expected import Expected, Lengths
 from tokenergy.serve import openai_error
 from tokenergy.serve.asked import Asked
@@ -31,6 +33,12 @@ WORDS: Final[Mapping[str, str]] = {
 }  # fmt: skip
 """OpenAI's words for a service tier, in ours; `auto` is the tenant's first tier."""
 WAITING_TIERS: Final = ("flex", "batch")
+FRAME_TOKENS: Final = 64
+MESSAGE_FRAME_TOKENS: Final = 8
+TOOLS_FRAME_TOKENS: Final = 512
+"""What a chat template writes of its own around a prompt (some begin with a system text of two
+dozen tokens), around each message (four or five), and to explain tools: read off the templates of
+current models, rounded up."""
 
 
 class Payer(NamedTuple):
@@ -248,6 +256,7 @@ class Admission:
             may_defer=deadline_s is not None,
             value_usd=value,
             budgets=self.payer(tenant.name, row.tier).budgets,
+            input_most_tokens=most_input_of(asked),
         )
 
 
@@ -268,6 +277,22 @@ def deadline_of(load: WorkloadPlan, wishes: Wishes, now_s: float) -> float | Non
         return None
     wished_s = load.deadline_s if wishes.deadline_s is None else wishes.deadline_s
     return now_s + min(wished_s, load.deadline_s)
+
+
+def most_input_of(asked: Asked) -> int | None:
+    """Return a number of input tokens that a server cannot bill more of; None: none is known.
+
+    What stands at the server, an answer that a response goes on from, nobody here has seen.
+
+    No tokenizer makes more tokens of a text than it has bytes: the ones in use fall back to bytes.
+    To them come what a chat template writes around the prompt and around each message. Media are
+    counted by rule, and by how much a rule errs is a guess.
+    """
+    if asked.previous:
+        return None
+    tools = TOOLS_FRAME_TOKENS if "tools" in asked.needs else 0
+    framed = FRAME_TOKENS + MESSAGE_FRAME_TOKENS * asked.messages_count + tools
+    return asked.text_bytes_count + framed + ceil(PROMPT_MARGIN_SHARE * asked.other_tokens)
 
 
 def expected_output(lengths: Lengths, tenant: str, load: WorkloadPlan, asked: Asked) -> Expected:

@@ -90,6 +90,7 @@ def asked_record(request: Request) -> AskedFor:
         tuple(request.without),
         request.value_usd,
         request.budgets,
+        request.input_most_tokens,
     )
 
 

@@ -14,7 +14,7 @@ import msgspec
 from tokenergy.company.decision import Decision
 from tokenergy.company.request import Request
 from tokenergy.company.serving.plan import TenantPlan
-from tokenergy.company.serving.ports import JournalFull, KeyFacts, StoreFault
+from tokenergy.company.serving.ports import JournalFull, KeyFacts
 from tokenergy.company.serving.record import Holding, Outcome
 from tokenergy.routing.affinity import LastPlace
 from tokenergy.routing.state import State
@@ -33,7 +33,8 @@ from tokenergy.serve.outlet import Outlet
 from tokenergy.serve.pool import Seat
 from tokenergy.serve.refusal import refusal_of
 from tokenergy.serve.relay import relay
-from tokenergy.serve.sending import call_of, wants_of
+from tokenergy.serve.reserving import no_lease, reserve, reserve_soon
+from tokenergy.serve.sending import call_of
 from tokenergy.serve.upstream import UpstreamFault
 
 if TYPE_CHECKING:
@@ -184,7 +185,8 @@ class Flight:
         try:
             while True:
                 decision = await self._decided()
-                self._reserve(decision)
+                if not reserve(self, decision):
+                    await reserve_soon(self, decision)
                 try:
                     await self._sent(decision)
                 except AnotherPlace as failed:
@@ -212,29 +214,6 @@ class Flight:
                 await queue(self, decision)
                 continue
             return decision
-
-    def _reserve(self, decision: Decision) -> None:
-        """Hold the worst case of every account that pays; the state moves with it.
-
-        Raises:
-            ApiError: 429 where an account cannot hold it, 503 where no lease can be had.
-        """
-        gateway = self.gateway
-        wants = wants_of(gateway, self, decision)
-        if wants:
-            try:
-                told = gateway.leases.reserve(wants, now_s=gateway.now_s())
-            except StoreFault as fault:
-                raise openai_error.unavailable(
-                    "budgets_unavailable", "Budgets cannot be reserved at the moment."
-                ) from fault
-            if told.lacking:
-                raise openai_error.spend_limit(
-                    f"{told.lacking} cannot hold the worst case of this request.",
-                    extra={"account": told.lacking},
-                )
-            self.holdings = told.holdings
-        gateway.admitted(self, decision)
 
     def _open(self, decision: Decision, seat: Seat | None) -> None:
         """Write OPEN: from now on whoever replays the journal knows of it.
@@ -328,7 +307,8 @@ class Flight:
 
     def begin_hold(self, decision: Decision) -> None:
         """Reserve and write down that it is held; the decision keeps its place in the plan."""
-        self._reserve(decision)
+        if not reserve(self, decision):
+            raise no_lease()
         self._open(decision, None)
         self.held_count += 1
 

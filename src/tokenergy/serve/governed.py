@@ -46,6 +46,7 @@ class Asked(msgspec.Struct, kw_only=True, gc=False):
         answers_count: answers at once: `n`, or `best_of`, times the number of prompts.
         service_tier: as the client wrote it; None: not at all.
         text_bytes_count: UTF-8 bytes of all text that the model reads, tools and schemas included.
+        messages_count: messages, or items of the input: a server writes a frame around each.
         other_tokens: input tokens that are no text: images, audio and files by rule, or ids.
         needs: features without which it cannot be answered.
         head: what tells conversations apart, to be hashed with the tenant's key; b"": nothing.
@@ -64,6 +65,7 @@ class Asked(msgspec.Struct, kw_only=True, gc=False):
     answers_count: int = 1
     service_tier: str | None = None
     text_bytes_count: int = 0
+    messages_count: int = 1
     other_tokens: int = 0
     needs: frozenset[str] = NOTHING
     head: bytes = b""

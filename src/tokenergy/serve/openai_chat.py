@@ -99,6 +99,7 @@ def read_chat(body: bytes, fields: dict[str, Raw]) -> Asked:
         fields=fields,
         cap_tokens=cap_of("chat", chat.max_completion_tokens, chat.max_tokens, chat.n_predict),
         text_bytes_count=text_bytes,
+        messages_count=len(chat.messages),
         service_tier=chat.service_tier,
         head=(
             b"k" + chat.prompt_cache_key.encode()

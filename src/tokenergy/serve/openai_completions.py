@@ -60,6 +60,7 @@ def read_completions(body: bytes, fields: dict[str, Raw]) -> Asked:
         ),
         answers_count=each * prompts_count,
         text_bytes_count=text_bytes + bytes_of(suffix),
+        messages_count=prompts_count,
         other_tokens=ids_count,
         service_tier=wanted.service_tier,
         needs=NOTHING if wanted.logprobs is None else frozenset({"logprobs"}),

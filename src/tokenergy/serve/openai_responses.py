@@ -100,6 +100,7 @@ def _set_input(asked: Asked, given: str | list[Any] | None) -> tuple[str, str]:
     if not given:
         raise invalid("Invalid 'input': empty array.", param="input", code="empty_array")
     seen, first, system = PromptSeen(), "", ""
+    asked.messages_count = len(given)
     for index, item in enumerate(given):
         if not isinstance(item, dict):
             raise invalid(

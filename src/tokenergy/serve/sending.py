@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Final
 
 from tokenergy.company.decision import Decision
 from tokenergy.company.serving.charge import charge_nano_usd
-from tokenergy.routing.cost import PROMPT_MARGIN_SHARE, USD_PER_TOKEN, Size, work_tokens
+from tokenergy.routing.cost import USD_PER_TOKEN, Size, most_input_tokens, work_tokens
 from tokenergy.serve.closing import Used
 from tokenergy.serve.openai_error import JSON_TYPE
 from tokenergy.serve.openai_usage import UsageSeen
@@ -40,7 +40,7 @@ def wants_of(gateway: "Gateway", flight: "Flight", decision: Decision) -> list[t
         charge = _charge(
             gateway,
             decision,
-            input_tokens=round(PROMPT_MARGIN_SHARE * request.input_tokens) + 1,
+            input_tokens=most_input_tokens(request),
             cached_tokens=0,
             output_tokens=most,
         )

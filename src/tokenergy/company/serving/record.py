@@ -85,6 +85,7 @@ class AskedFor(msgspec.Struct, frozen=True, array_like=True):
     without: tuple[str, ...]
     value_usd: float | None
     budgets: tuple[str, ...]
+    input_most_tokens: int | None = None
 
 
 class Decided(msgspec.Struct, frozen=True, array_like=True):
