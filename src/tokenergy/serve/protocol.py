@@ -24,7 +24,7 @@ PIPELINED_COUNT: Final = 4
 ASGI: Final = {"version": "3.0", "spec_version": "2.3"}
 ON_GONE: Final = "tokenergy.on_gone"
 """Key of the scope under which an application leaves what is called when its client leaves."""
-BUFFERED_BYTES: Final = 8_192
+BUFFERED_BYTES: Final = 4_096
 """What waits in our hands for a client to read, at most, before its upstream is made to wait."""
 KEEP_ALIVE_S: Final = 75.0
 """How long a connection may wait for another request: longer than clients and proxies keep one."""

@@ -11,10 +11,10 @@ from tokenergy.serve.upstream import FaultKind, Sink, UpstreamFault
 if TYPE_CHECKING:
     from tokenergy.serve.upstream_fast import FastClient
 
-READ_BYTES: Final = 16_384
+READ_BYTES: Final = 8_192
 """Most bytes of one read from a socket."""
-PAUSE_BYTES: Final = 8_192
-"""Bytes that nobody has asked for above which reading stops; one more read makes 24 KiB."""
+PAUSE_BYTES: Final = 4_096
+"""Bytes that nobody has asked for above which reading stops; one more read makes 12 KiB."""
 CHUNK_BYTES: Final = 8_192
 """About so much is given at once where more is there."""
 HEAD_BYTES: Final = 65_536
