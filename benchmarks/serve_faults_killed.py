@@ -29,7 +29,7 @@ from tokenergy.store.projector import Projector
 
 STREAM = {"stream": True, "tokens": 64, "gap_us": 5_000}
 JSON = {"tokens": 64, "first_us": 2_000}
-RESTARTS_WITHIN_S = 20.0
+RESTARTS_WITHIN_S = 60.0
 
 
 def killed(
