@@ -149,7 +149,7 @@ def broken(folder: Path, *, times: int = 1, names: tuple[str, ...] = ()) -> dict
     more = after_count - before_count
     found["files"] = Found(
         tried=sum(each.tried for each in found.values()),
-        lost=max(0, more),
+        lost=max(0, more - FILES_MORE),
         faults=(f"{more} more files are open than before",) if more > FILES_MORE else (),
         more={"before": before_count, "after": after_count},
     )

@@ -116,6 +116,8 @@ def _holds(field: dict[str, Any]) -> str:
             return " or ".join(dict.fromkeys(kinds))
     if field.get("type") == "array":
         return f"list of {_holds(field['items'])}"
+    if field.get("type") == "object":
+        return f"{_holds(field['additionalProperties'])} by name"
     if "format" in field:
         return {"date": "date", "date-time": "time with zone"}[field["format"]]
     return PLAIN_TYPES[field["type"]] + _limits(field)

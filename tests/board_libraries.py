@@ -9,6 +9,7 @@ handles, `energy_accumulator` or in older releases `power`, `counter_resolution`
 # ruff: noqa: N802 -- the names are the vendor's
 
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 
@@ -19,6 +20,16 @@ class NvmlError(Exception):
 class NvmlNotSupported(NvmlError):
     def __str__(self) -> str:
         return "Not Supported"
+
+
+class NvmlFunctionNotFound(NvmlError):
+    def __str__(self) -> str:
+        return "Function Not Found"
+
+
+class NvmlNoPermission(NvmlError):
+    def __str__(self) -> str:
+        return "Insufficient Permissions"
 
 
 class NvmlNotFound(NvmlError):
@@ -40,6 +51,7 @@ class NvmlBoard:
     milliwatts: int | None = 250_000
     divided: bool | None = None
     lost: bool = False
+    pids: tuple[int, ...] = ()
 
 
 @dataclass
@@ -51,6 +63,8 @@ class Nvml:
     opened_count: int = 0
     NVMLError: type[Exception] = NvmlError
     NVMLError_NotSupported: type[Exception] = NvmlNotSupported
+    NVMLError_FunctionNotFound: type[Exception] = NvmlFunctionNotFound
+    NVMLError_NoPermission: type[Exception] = NvmlNoPermission
 
     def nvmlInit(self) -> None:
         if not self.has_driver:
@@ -91,6 +105,9 @@ class Nvml:
             raise NvmlNotSupported
         return board.milliwatts
 
+    def nvmlDeviceGetComputeRunningProcesses(self, board: NvmlBoard) -> list[SimpleNamespace]:
+        return [SimpleNamespace(pid=pid) for pid in board.pids]
+
     def nvmlDeviceGetMigMode(self, board: NvmlBoard) -> list[int]:
         if board.divided is None:
             raise NvmlNotSupported
@@ -110,6 +127,8 @@ class SmiBoard:
     resolution: float = 15.3
     accumulator: str = "energy_accumulator"
     powers: dict[str, Any] = field(default_factory=dict)
+    partition: str = ""
+    pids: tuple[int, ...] = ()
 
 
 @dataclass
@@ -143,6 +162,14 @@ class Smi:
             "counter_resolution": board.resolution,
             "timestamp": 1,
         }
+
+    def amdsmi_get_gpu_compute_partition(self, board: SmiBoard) -> str:
+        if not board.partition:
+            raise SmiError("AMDSMI_STATUS_NOT_SUPPORTED")
+        return board.partition
+
+    def amdsmi_get_gpu_process_list(self, board: SmiBoard) -> list[dict[str, Any]]:
+        return [{"name": "N/A", "pid": pid, "mem": 1} for pid in board.pids]
 
     def amdsmi_get_power_info(self, board: SmiBoard) -> dict[str, Any]:
         if not board.powers:

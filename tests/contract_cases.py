@@ -4,6 +4,7 @@ What is metered is arbitrary, not what any optimum would do: load, purchases and
 on their own. So what a contract is charged tests its formula and nothing else.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -57,6 +58,7 @@ def contracts_of(kind: str, rng: np.random.Generator, start: datetime) -> list[d
     day = start.date()
     begun = day - timedelta(days=int(rng.integers(-2, 900)))
     ended = None if rng.uniform() < 0.6 else day + timedelta(days=int(rng.integers(2, 4)))
+    ended = ended and max(ended, begun + timedelta(days=1))  # a term ends after it begins
     term = {"site": "texas", "start": begun.isoformat(), "end": ended and ended.isoformat()}
     escalator = float(rng.choice([0.0, 0.03]))
     strike = {
@@ -258,6 +260,22 @@ def meters_of(world: World, seed: int) -> SimpleNamespace:
         generate_mwh=np.array(plants).reshape(len(plants), count),
         initial=State.initial(world),
     )
+
+
+def balanced(world: World, run: SimpleNamespace, opens: Sequence[int] = ()) -> SimpleNamespace:
+    """Return the meters with purchases and sales as the rest leaves them, one or the other.
+
+    With `opens` intervals that begin there are netted as one; it stands in the first of each.
+    """
+    blocks_mw = sum(block.delivery_mw[world.first : world.last] for block in world.blocks)
+    net_mwh = run.load_mwh[0] - blocks_mw * world.step_h
+    net_mwh = net_mwh - run.take_mwh.sum(axis=0) - run.generate_mwh.sum(axis=0)
+    if len(opens):
+        sums_mwh = np.add.reduceat(net_mwh, opens)
+        net_mwh = np.zeros(world.count)
+        net_mwh[np.array(opens)] = sums_mwh
+    trades = {"bought_mwh": np.maximum(0.0, net_mwh), "sold_mwh": np.maximum(0.0, -net_mwh)}
+    return SimpleNamespace(**vars(run) | {name: mwh[None] for name, mwh in trades.items()})
 
 
 def metered(world: World, run: SimpleNamespace) -> Metered:

@@ -6,6 +6,7 @@ H_PER_DAY: Final = 24.0
 H_PER_WEEK: Final = 7.0 * H_PER_DAY
 S_PER_H: Final = 3600.0
 J_PER_MWH: Final = 3.6e9
+J_PER_WH: Final = 3.6e3
 W_PER_KW: Final = 1e3
 W_PER_MW: Final = 1e6
 KW_PER_MW: Final = 1e3
@@ -39,6 +40,8 @@ SUFFIXES: Final = frozenset(
         "j_per_token",
         "mwh_per_mtok",
         "j_per_video_s",
+        "wh",
+        "wh_per_video_s",
         "j_per_gb",
         "j_per_tflop",
         "j_per_mpx",

@@ -8,6 +8,7 @@ import pytest
 from commands import SMALL
 from operating_rows import TERMS, made_row
 
+from tokenergy.company.curve_point import CurvePoint
 from tokenergy.company.inputs import Lengths
 from tokenergy.company.operating_row import (
     Misfit,
@@ -102,6 +103,30 @@ def test_the_digest_of_the_facts_follows_figures_and_not_their_source() -> None:
     assert facts_digest(catalogue, replace(model, source="another page"), h100) == before
     assert facts_digest(catalogue, replace(model, layers=model.layers + 1), h100) != before
     assert facts_digest(catalogue, model, replace(h100, tdp_w=h100.tdp_w - 1.0)) != before
+
+
+def test_the_digest_of_the_facts_follows_the_points_of_its_own_replica() -> None:
+    """A row made without points, or with others, is stale; those of another model are nothing."""
+    catalogue = load_catalogue()
+    model, h100 = catalogue.language_model("llama-3.1-8b"), catalogue.accelerator("H100")
+    before = facts_digest(catalogue, model, h100)
+    point = CurvePoint(
+        model="llama-3.1-8b", accelerator="H100", gpus_count=1, batch_count=8.0, j_per_token=0.4
+    )
+
+    def digest(*points: CurvePoint) -> str:
+        return facts_digest(replace(catalogue, points=points), model, h100)
+
+    assert digest(point) != before
+    assert digest(replace(point, j_per_token=0.5)) != digest(point)
+    assert digest(replace(point, source="another page")) == digest(point)
+    assert digest(replace(point, model="qwen3-8b")) == before
+
+
+def test_a_stack_that_is_not_stated_leaves_older_rows_standing() -> None:
+    """The digest of a term that older tables lack holds only where it says something."""
+    assert replace(TERMS, stack="").digest == TERMS.digest == "f90b4607e8a3"
+    assert replace(TERMS, stack="vllm 0.11.1").digest != TERMS.digest
 
 
 @pytest.mark.parametrize(("sku", "moves"), [("H100", True), ("B200", False), ("H200", True)])

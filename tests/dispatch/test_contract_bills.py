@@ -10,12 +10,21 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from contract_cases import KINDS, begun_before, company_with, metered, meters_of, program_usd
+from contract_cases import (
+    KINDS,
+    balanced,
+    begun_before,
+    company_with,
+    metered,
+    meters_of,
+    program_usd,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tokenergy.company.contract_state import ContractState
 from tokenergy.company.settle import MeterSeries, settle
+from tokenergy.dispatch.coarse import coarsened
 from tokenergy.dispatch.terms.commitment import IDLING_SHARE, Commitment, PermitHours
 from tokenergy.dispatch.terms.term import HasConstant
 from tokenergy.dispatch.window import true_window
@@ -58,10 +67,13 @@ def test_the_bill_is_what_the_arrays_charge(kind: str, seed: int) -> None:
 @settings(max_examples=12)
 @given(seed=SEEDS)
 def test_a_term_costs_the_program_what_it_charges(kind: str, seed: int) -> None:
-    """What does not depend on the term's columns (a constant) is put beside the program's cost."""
+    """What does not depend on the term's columns (a constant) is put beside the program's cost.
+
+    What is bought and sold is what the balance leaves: the program nets it so.
+    """
     _, _, world = company_with((kind,), seed)
     world = begun_before(world, seed + 2) if seed % 2 else world
-    run = meters_of(world, seed + 1)
+    run = balanced(world, meters_of(world, seed + 1))
     for term in world.terms:
         charged_usd = float(term.charged_usd(world, metered(world, run)).sum())
         constant_usd = term.constant_usd(world) if isinstance(term, HasConstant) else 0.0
@@ -75,21 +87,16 @@ def test_a_term_costs_the_program_what_it_charges(kind: str, seed: int) -> None:
 def test_intervals_need_not_be_equal(kind: str, seed: int) -> None:
     """Neighbours within one local day are put together at random, for the bill and the program."""
     company, _, world = company_with((kind,), seed)
-    run, rng = meters_of(world, seed + 1), np.random.default_rng(seed + 2)
+    rng = np.random.default_rng(seed + 2)
     zone = company.sites[0].market.tz
     local = [world.moment(at).astimezone(zone).date() for at in range(world.first, world.last)]
     opens = [0, *(at for at in range(1, world.count) if local[at] != local[at - 1])]
     opens = sorted({*opens, *rng.integers(0, world.count, 30).tolist()})
+    run = balanced(world, meters_of(world, seed + 1), opens)
     edges = world.first + np.array([*opens, world.count])
     whole = true_window(world, begin=world.first, count=world.count)
-    lengths_h = np.diff(edges) * world.step_h
-    window = replace(
-        whole,
-        edges=edges,
-        lengths_h=lengths_h,
-        live_count=len(opens),
-        pue=np.full((1, len(opens)), 1.2),
-    )
+    window = coarsened(whole, edges)
+    lengths_h = window.lengths_h
     contract = next((c for c in company.contracts if c.id == "asked0"), company.contracts[0])
     series = settled_series(world, run, contract, np.array(opens), lengths_h)
     usd = math.fsum(

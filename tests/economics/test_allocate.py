@@ -137,6 +137,18 @@ def test_without_a_meter_tokens_stand_in_and_it_is_said() -> None:
     assert [each.code for each in found.findings] == ["METER_MISSING"]
 
 
+def test_one_engine_without_joules_does_not_make_the_others_pay_for_it() -> None:
+    """Blue's 1,000 uJ are known and red's are not: by kWh blue would pay all of the 100."""
+    known, unknown = work(), work(tenant="red", energy_microjoules=None)
+    found = allocate([invoice()], [known, unknown], PLACES)
+    assert by(found, "tenant") == {("blue",): 50, ("red",): 50}
+    assert {line.method for line in found.lines} == {"tokens"}
+    assert [finding.code for finding in found.findings] == ["METER_MISSING"]
+    # what stood by and has no joules of its own is no gap
+    stood = work(tokens=0, energy_microjoules=None)
+    assert by(allocate([invoice()], [known, stood], PLACES), "method") == {("kwh",): 100}
+
+
 def test_no_invoices_are_no_share() -> None:
     found = allocate([], [work()], PLACES)
     assert found.allocated_share is None and not found.lines

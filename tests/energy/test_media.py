@@ -9,7 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tokenergy.energy.media import item_j, latent_tokens, media_band, video_j_per_video_s
+from tokenergy.company.coefficients import MediaCoefficients
+from tokenergy.energy.media import (
+    clip_energy,
+    item_j,
+    latent_tokens,
+    media_band,
+    media_work,
+    video_j_per_video_s,
+)
 from tokenergy.energy.predict import coefficients_for
 from tokenergy.errors import InputError
 from tokenergy.files.catalogue import load_catalogue
@@ -19,6 +27,17 @@ WAN = CATALOGUE.media_model("wan2.1-14b")
 FLUX = CATALOGUE.media_model("flux.1-dev")
 SANA = CATALOGUE.media_model("sana-1.6b")
 H100 = coefficients_for(CATALOGUE, "H100")
+VIDEOS = [model.model_id for model in CATALOGUE.media_models if model.kind == "video_second"]
+SHEET_ALONE = MediaCoefficients(
+    c_lin_j_per_tflop=0.995, c_att_j_per_tflop=2.262, c_px_j_per_mpx=312.0, c_n_ratio=0.0, c_s_j=0.0
+)
+SHEET_MANY = MediaCoefficients(
+    c_lin_j_per_tflop=1.029,
+    c_att_j_per_tflop=1.983,
+    c_px_j_per_mpx=330.0,
+    c_n_ratio=0.155,
+    c_s_j=0.291,
+)
 
 
 @pytest.mark.parametrize(
@@ -29,13 +48,16 @@ H100 = coefficients_for(CATALOGUE, "H100")
         ("hunyuan-video", 118_800),
         ("cogvideox-2b", 17_776),
         ("flux.1-dev", 4_608),
-        ("sd3.5-large", 4_250),
+        ("sd3.5-large", 4_429),
         ("pixart-sigma", 4_096),
         ("sana-1.6b", 1_024),
     ],
 )
 def test_tokens_of_the_measured_shape(name: str, tokens: int) -> None:
-    """Wan: (1 + 80/4) x 480/16 x 832/16 = 21 x 30 x 52; CogVideoX-2b: 13 x 30 x 45 + 226."""
+    """Wan: (1 + 80/4) x 480/16 x 832/16 = 21 x 30 x 52; CogVideoX-2b: 13 x 30 x 45 + 226.
+
+    SD3.5: 64 x 64 + 77 of CLIP + 256 of T5.
+    """
     model = CATALOGUE.media_model(name)
     shape = {"height": model.height, "width": model.width, "frames": model.frames}
     assert latent_tokens(model, **shape) == tokens
@@ -49,26 +71,110 @@ def test_cogvideox15_halves_time() -> None:
 
 
 def test_an_image_by_hand() -> None:
-    """FLUX, one H100: 12e9 parameters, 4,608 tokens, one pass of 50 steps.
+    """FLUX, one H100, with the numbers of the energy sheet.
 
     F_lin = 2 x 12e9 x 4608 x 50 / 1e12 = 5,529.6 TFLOP
-    F_att = 4 x 57 x 3072 x 4608^2 x 50 / 1e12 = 743.612 TFLOP
-    J = .995 x 5529.6 + 2.262 x 743.612 + 312 x 1.048576 = 7,511.2 J = 2.09 Wh
+    F_att = 4 x 57 x 3072 x 4608^2 x 50 / 1e12 = 743.620 TFLOP
+    J = .995 x 5529.6 + 2.262 x 743.620 + 312 x 1.048576 = 7,511.2 J = 2.09 Wh
     """
-    joules = item_j(FLUX, H100, gpus_count=1, height=1024, width=1024, frames=1, steps=50)
-    assert joules == pytest.approx(7511.2, abs=0.5)
-    assert joules / 3600 == pytest.approx(2.1, abs=0.05)
+    work = media_work(FLUX, gpus_count=1, height=1024, width=1024, frames=1, steps=50)
+    assert work.linear_tflop == pytest.approx(5529.6)
+    assert work.attention_tflop == pytest.approx(743.620, abs=1e-3)
+    assert work.decoded_mpx == pytest.approx(1.048576)
+    assert work.item_j(SHEET_ALONE) == pytest.approx(7511.2, abs=0.5)
 
 
 def test_further_gpus_add_communication() -> None:
-    """SANA on 4: x (1 + .155 x 2), + .291 x 3 x 20 x 2 x 20 steps = 698.4 J."""
-    shape = {"height": 1024, "width": 1024, "frames": 1}
+    """SANA on 4, sheet's numbers: x (1 + .155 x 2), + .291 x 3 x 20 x 2 x 20 steps = 698.4 J."""
+    shape = {"height": 1024, "width": 1024, "frames": 1, "gpus_count": 4, "steps": 20}
     linear_tflop = 2 * 1.6e9 * 1024 * 2 * 20 / 1e12
     alone_j = 1.029 * linear_tflop + 330 * 1.048576
     wanted_j = alone_j * 1.31 + 698.4
-    assert item_j(SANA, H100, gpus_count=4, steps=20, **shape) == pytest.approx(wanted_j)
-    shared_j = item_j(SANA, H100, gpus_count=4, steps=20, items_per_batch=2, **shape)
-    assert shared_j == pytest.approx(wanted_j - 349.2)
+    assert media_work(SANA, **shape).item_j(SHEET_MANY) == pytest.approx(wanted_j)
+    shared = media_work(SANA, items_per_batch=2, **shape)
+    assert shared.item_j(SHEET_MANY) == pytest.approx(wanted_j - 349.2)
+
+
+@given(factor=st.floats(0.1, 10.0), frames=st.integers(1, 200), gpus=st.sampled_from([1, 2, 4, 8]))
+def test_joules_scale_with_the_numbers_of_the_board(factor: float, frames: int, gpus: int) -> None:
+    """All of c_lin, c_att, c_px and c_s doubled are twice the joules; c_n is a ratio."""
+    work = media_work(WAN, gpus_count=gpus, height=480, width=832, frames=frames, steps=50)
+    scaled = MediaCoefficients(
+        c_lin_j_per_tflop=SHEET_MANY.c_lin_j_per_tflop * factor,
+        c_att_j_per_tflop=SHEET_MANY.c_att_j_per_tflop * factor,
+        c_px_j_per_mpx=SHEET_MANY.c_px_j_per_mpx * factor,
+        c_n_ratio=SHEET_MANY.c_n_ratio,
+        c_s_j=SHEET_MANY.c_s_j * factor,
+    )
+    assert work.item_j(scaled) == pytest.approx(factor * work.item_j(SHEET_MANY), rel=1e-12)
+
+
+@given(
+    frames=st.integers(1, 400),
+    steps=st.integers(1, 100),
+    gpus=st.sampled_from([1, 2, 4, 8]),
+    batch=st.integers(1, 16),
+)
+def test_work_is_linear_in_steps_and_quadratic_in_tokens(
+    frames: int, steps: int, gpus: int, batch: int
+) -> None:
+    """Twice the steps are twice all but the decoding; attention over linear grows as tokens."""
+    made = {"gpus_count": gpus, "height": 480, "width": 832, "items_per_batch": batch}
+    one = media_work(WAN, frames=frames, steps=steps, **made)
+    two = media_work(WAN, frames=frames, steps=2 * steps, **made)
+    assert two.linear_tflop == pytest.approx(2 * one.linear_tflop)
+    assert two.attention_tflop == pytest.approx(2 * one.attention_tflop)
+    assert two.exchanges_count == pytest.approx(2 * one.exchanges_count)
+    assert two.decoded_mpx == one.decoded_mpx
+    tokens = latent_tokens(WAN, height=480, width=832, frames=frames)
+    ratio = 2 * WAN.layers * WAN.hidden * tokens / (WAN.params_b * 1e9)
+    assert one.attention_tflop / one.linear_tflop == pytest.approx(ratio)
+    assert (one.exchanges_count == 0) == (gpus == 1)
+
+
+@given(side=st.integers(64, 2048), more=st.integers(0, 512), steps=st.integers(1, 60))
+def test_a_larger_image_never_takes_less(side: int, more: int, steps: int) -> None:
+    def joules(side: int) -> float:
+        return item_j(FLUX, H100, gpus_count=1, height=side, width=side, frames=1, steps=steps)
+
+    assert joules(side + more) >= joules(side) > 0
+
+
+@given(
+    short=st.integers(1, 60), more=st.integers(1, 60), name=st.sampled_from(VIDEOS),
+    gpus=st.sampled_from([1, 2, 8]),
+)  # fmt: skip
+def test_a_second_of_a_longer_clip_takes_more(short: int, more: int, name: str, gpus: int) -> None:
+    """Where whole latents fill both clips: padding and the first frame are then all that differ.
+
+    The linear part of a second is a constant plus (the first latent) / length; it cannot rise, so
+    the second of a longer clip is dearer by attention, as soon as that outweighs the first latent.
+    """
+    model = CATALOGUE.media_model(name)
+    clips = [
+        clip_energy(
+            model, H100, gpus_count=gpus, height=model.height, width=model.width,
+            duration_s=float(seconds), steps=model.steps,
+        )
+        for seconds in (short, short + more)
+    ]  # fmt: skip
+    assert clips[1].clip_j > clips[0].clip_j
+    assert clips[1].clip_j / clips[0].clip_j >= clips[1].frames / clips[0].frames * 0.8
+    if short >= 4:
+        assert clips[1].j_per_video_s > clips[0].j_per_video_s
+    for clip in clips:
+        assert clip.j_per_video_s * clip.duration_s == pytest.approx(clip.clip_j)
+        assert clip.clip_wh == pytest.approx(clip.clip_j / 3600)
+        assert clip.wh_per_video_s == pytest.approx(clip.j_per_video_s / 3600)
+
+
+def test_another_rate_is_another_count_of_frames() -> None:
+    made = {"gpus_count": 1, "height": 480, "width": 832, "steps": 50}
+    clip = clip_energy(WAN, H100, duration_s=5.0, fps=24.0, **made)  # type: ignore[arg-type]
+    assert clip.frames == 120
+    assert clip.tokens_count == 31 * 30 * 52
+    with pytest.raises(InputError, match="frames per second"):
+        clip_energy(WAN, H100, duration_s=5.0, fps=0.0, **made)  # type: ignore[arg-type]
 
 
 @given(steps=st.integers(1, 100), frames=st.integers(1, 200))
@@ -115,17 +221,17 @@ def test_an_image_is_no_film() -> None:
 
 def test_bands() -> None:
     assert media_band(WAN, fitted=True) == (0.75, 1.23)
-    assert media_band(FLUX, fitted=True) == (0.64, 1.95)
+    assert media_band(FLUX, fitted=True) == (0.65, 1.98)
     assert media_band(WAN, fitted=False) == (0.5, 2.0)
 
 
 @pytest.mark.parametrize(
     ("task", "one_gpu", "count", "mape"),
     [
-        ("text-to-video", True, 42, 4.4),
-        ("text-to-image", True, 71, 20.0),
-        ("text-to-video", False, 382, 9.4),
-        ("text-to-image", False, 638, 19.9),
+        ("text-to-video", True, 42, 4.3),
+        ("text-to-image", True, 71, 20.8),
+        ("text-to-video", False, 382, 9.5),
+        ("text-to-image", False, 638, 20.0),
     ],
 )
 def test_the_fit_reproduces_its_own_error(

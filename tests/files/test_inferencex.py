@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tokenergy.errors import FindingsError
-from tokenergy.files.inferencex import CurveImport, read_inferencex
+from tokenergy.files.curve_import import CurveImport
+from tokenergy.files.inferencex import read_inferencex
 
 
 def bench(conc: int = 16, **metrics: Any) -> dict[str, Any]:
@@ -66,6 +67,14 @@ def test_roles_on_gpus_of_their_own_are_added_and_workers_share_the_batch(tmp_pa
     assert (point.gpus_count, point.replicas_count, point.batch_count) == (16, 2, 32.0)
 
 
+def test_replicas_that_do_not_share_the_gpus_evenly_leave_the_rest_alone(tmp_path: Path) -> None:
+    """16 GPUs of 5 workers: that row is refused, and not the file."""
+    odd = bench(64) | {"disagg": True, "decode_num_workers": 5}
+    found = read(tmp_path / "b.json", bench(4), bench(8), odd)
+    assert len(found.points) == 2
+    assert found.refused_counts == {"REPLICAS_UNEVEN": 1}
+
+
 @pytest.mark.parametrize(
     ("metrics", "code"),
     [
@@ -113,3 +122,27 @@ def test_five_per_cent_and_no_more(tmp_path_factory: pytest.TempPathFactory, off
     elif abs(off - 1.0) >= 0.0501:
         with pytest.raises(FindingsError, match="POWER_INCONSISTENT"):
             read(path, bench(avg_power_w=500.0 * off))
+
+
+def test_what_changes_the_joules_of_a_batch_is_part_of_the_stack(tmp_path: Path) -> None:
+    """Drafted tokens and roles on GPUs of their own are other replicas than plain ones."""
+    rows = [bench(4), bench(4) | {"spec_method": "mtp"}, bench(4) | {"disagg": True}]
+    stacks = [point.stack for point in read(tmp_path / "b.json", *rows).points]
+    assert stacks == [
+        "sglang sglang:v0.5 fp8",
+        "sglang sglang:v0.5 fp8 mtp",
+        "sglang sglang:v0.5 fp8 disaggregated",
+    ]
+
+
+def test_keys_of_models_and_precisions_are_those_of_the_catalogue(tmp_path: Path) -> None:
+    rows = [
+        bench(4) | {"model": "llama70b"},
+        bench(4) | {"model": "gptoss120b", "precision": "fp4"},
+        bench(4) | {"model": "m", "precision": "new"},
+    ]
+    points = read(tmp_path / "b.json", *rows).points
+    assert [point.model for point in points] == [
+        "meta-llama/Llama-3.3-70B-Instruct", "openai/gpt-oss-120b", "m",
+    ]  # fmt: skip
+    assert [point.bytes_per_weight for point in points] == [1.0, 0.56, None]

@@ -1,8 +1,11 @@
+from dataclasses import replace
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tokenergy.metering.counter import difference, trapezoid
+from tokenergy.metering.counter import difference, trapezoid, uncounted
 from tokenergy.metering.meter import DeviceCount
 
 
@@ -111,3 +114,110 @@ def test_power_is_joined_by_a_straight_line() -> None:
     assert gap.microjoules is None
     assert "gap" in gap.reason
     assert "nothing" in trapezoid(DeviceCount(device="d", reason="nothing"), high, span_s=1).reason
+
+
+@pytest.mark.parametrize("bad_w", [float("nan"), float("inf"), -1.0])
+def test_what_is_no_power_is_no_energy(bad_w: float) -> None:
+    good, bad = DeviceCount(device="d", power_w=100.0), DeviceCount(device="d", power_w=bad_w)
+    for before, after in ((good, bad), (bad, good)):
+        found = trapezoid(before, after, span_s=1.0)
+        assert found.microjoules is None
+        assert "is no power" in found.reason
+
+
+def test_power_of_another_board_is_not_joined() -> None:
+    one = DeviceCount(device="0", identity="GPU-a", power_w=100.0)
+    other = DeviceCount(device="0", identity="GPU-b", power_w=100.0)
+    assert "another counter" in trapezoid(one, other, span_s=1.0).reason
+
+
+def test_a_counter_below_0_is_none() -> None:
+    found = difference(count(-5), count(7), span_s=1.0)
+    assert found.microjoules is None
+    assert "below 0" in found.reason
+
+
+def test_a_source_whose_own_clock_went_back_was_started_again() -> None:
+    found = difference(count(5, renewed_s=100.0), count(12, renewed_s=3.0), span_s=1.0)
+    assert found.microjoules is None
+    assert "started again" in found.reason
+
+
+def test_a_counter_that_goes_round_elsewhere_now_is_none() -> None:
+    assert difference(count(5), rapl(12), span_s=1.0).microjoules is None
+
+
+def board(microjoules: int, still_s: float | None = 1.0, **more: object) -> DeviceCount:
+    return count(microjoules, still_s=still_s, **more)
+
+
+def test_what_is_on_and_does_not_move_counts_nothing() -> None:
+    assert "stood still for 5.0 s" in uncounted([board(7), board(7)], [0.0, 5.0])
+    assert uncounted([board(7), board(8)], [0.0, 5.0]) == ""
+    assert uncounted([board(7, None), board(7, None)], [0.0, 5.0]) == ""
+
+
+def test_a_counter_that_freezes_within_the_window_is_seen() -> None:
+    """It moved in the first 5 s and then no more: the rest of the window is missing."""
+    frozen = [board(7), board(9), board(9), board(9)]
+    assert "stood still for 10.0 s" in uncounted(frozen, [0.0, 5.0, 10.0, 15.0])
+
+
+def test_looks_faster_than_the_counters_steps_are_no_standstill() -> None:
+    """NVIDIA's is written every 20 to 100 ms; a source that looks every 30 s may rest for 60."""
+    quick = [board(each) for each in (1, 1, 2, 2, 3, 3)]
+    assert uncounted(quick, [at / 20 for at in range(6)]) == ""
+    assert uncounted([board(1), board(1)], [0.0, 0.05]) == ""
+    slow = [board(each, 60.0) for each in (1, 1, 1, 9, 9, 9)]
+    assert uncounted(slow, [at * 10.0 for at in range(6)]) == ""
+    assert "stood still" in uncounted([board(1, 60.0)] * 6, [at * 10.0 for at in range(6)])
+
+
+def test_a_figure_of_another_span_is_not_the_windows() -> None:
+    """Half to twice the window is its own jitter; 30 s of joules in a window of 10 are not."""
+    for covered_s, fits in ((10.0, True), (5.0, True), (20.0, True), (30.0, False), (4.0, False)):
+        told = uncounted(
+            [board(1, renewed_s=0.0), board(9, renewed_s=covered_s)],
+            [0.0, 10.0],
+        )
+        assert (told == "") == fits
+    assert "not looked again" in uncounted(
+        [board(1, renewed_s=3.0), board(9, renewed_s=3.0)], [0.0, 10.0]
+    )
+
+
+FAULTS = ("none", "reset", "gone", "frozen", "other")
+
+
+@given(
+    gains=st.lists(st.integers(1, 10**6), min_size=2, max_size=8),
+    fault=st.sampled_from(FAULTS),
+    at=st.integers(0, 7),
+)
+def test_a_fault_never_reads_0_and_never_less_than_was_drawn(
+    gains: list[int], fault: str, at: int
+) -> None:
+    """Readings 5 s apart of a counter that gains; at one of them it fails in some way."""
+    at = min(at, len(gains) - 1)
+    true, shown, readings = 10**9, 10**9, [board(10**9, identity="a")]
+    identity = "a"
+    for place, gain in enumerate(gains):
+        true += gain
+        shown += gain
+        if place == at and fault == "reset":
+            shown = gain
+        if place == at and fault == "other":
+            identity = "b"
+        now = board(shown, identity=identity)
+        if place == at and fault == "gone":
+            now = DeviceCount(device="d", reason="gone")
+        if place == at and fault == "frozen":
+            now = replace(readings[-1])
+        readings.append(now)
+    found = [difference(a, b, span_s=5.0) for a, b in pairwise(readings)]
+    told = uncounted(readings, [5.0 * each for each in range(len(readings))])
+    if fault == "none":
+        assert not told
+        assert sum(each.microjoules or 0 for each in found) == true - 10**9
+    else:
+        assert told or any(each.microjoules is None and each.reason for each in found)

@@ -106,3 +106,42 @@ def test_windows_that_meet_add_up(gains: list[int], cut: int) -> None:
     assert first is not None
     assert second is not None
     assert first + second == whole
+
+
+def test_a_board_of_two_programs_is_counted_and_modelled() -> None:
+    """What the board drew is measured; what the engine drew of it is not."""
+    shared = DeviceCount(device="0", energy_microjoules=5_000_000, shared_by="2 programs")
+    reading = metered([sample(0, joules(1)), sample(5, shared)], RULE)
+    assert (reading.energy_j, reading.tier, reading.reason) == (4.0, "modelled", "0: 2 programs")
+
+
+def test_a_reading_has_whole_microjoules() -> None:
+    """2^50 uJ are 1.1 GJ: what a float of joules still gives back to the microjoule."""
+    for microjoules in (0, 1, 7, 123_456_789, 2**50 - 1, 2**50 + 1):
+        counts = [DeviceCount(device="0", energy_microjoules=each) for each in (3, 3 + microjoules)]
+        reading = metered([sample(0, counts[0]), sample(5, counts[1])], RULE)
+        assert reading.energy_microjoules == microjoules
+    assert metered([sample(0, joules(1))], RULE).energy_microjoules is None
+
+
+def test_a_board_that_stands_still_beside_one_that_counts_leaves_no_sum() -> None:
+    """The second die of a twin board, listed by mistake."""
+
+    def on(figure: int, device: str) -> DeviceCount:
+        return DeviceCount(device=device, energy_microjoules=figure, still_s=1.0)
+
+    reading = metered([sample(0, on(1, "0"), on(9, "1")), sample(5, on(5, "0"), on(9, "1"))], RULE)
+    assert reading.energy_j is None
+    assert "1: its counter stood still" in reading.reason
+
+
+def test_a_meter_without_devices_has_no_0() -> None:
+    assert metered([sample(0), sample(5)], RULE).energy_j is None
+
+
+def test_why_a_source_fell_silent_is_told_and_not_that_its_boards_went() -> None:
+    silent = DeviceCount(device="page", reason="page: connection refused")
+    for samples in ([joules(1), silent], [silent, joules(1)]):
+        reading = metered([sample(5 * at, each) for at, each in enumerate(samples)], RULE)
+        assert reading.energy_j is None
+        assert reading.reason == "page: connection refused"

@@ -1,6 +1,7 @@
 """Rows of what was served: the ledger's nouns, its words, and the same ones again."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 import msgspec
 import pytest
@@ -19,6 +20,7 @@ from served_records import (
     refused,
 )
 
+from tokenergy.company.ledger import LedgerEntry
 from tokenergy.company.serving.record import Decided
 from tokenergy.metering.served_entries import (
     as_entry,
@@ -102,6 +104,24 @@ def test_a_refusal_and_a_meter_window() -> None:
     (told,) = (as_entry(row) for row in metered_rows("serve", metered()))
     assert (told.quantity, told.unit, told.energy_microjoules) == (80.0, "J", 80_000_000)
     assert (told.energy_tier, told.boundary, told.part) == ("measured", "it", "1")
+    assert (told.component, told.decision, told.reason) == ("request", "", "")
+
+
+def test_rows_of_a_window_say_what_was_idle_failed_and_missing() -> None:
+    def row(request_id: str, **more: Any) -> LedgerEntry:
+        (made,) = metered_rows("serve", metered(request_id, 3, **more))
+        return as_entry(made)
+
+    nobody, ann = row("", tenant="", tier="", workload=""), row("")
+    assert (nobody.kind, nobody.component, nobody.part) == ("meter", "idle", "3")
+    assert (ann.component, ann.part) == ("idle", "3:ann")
+    failed = row("r1", outcome="failed", low_microjoules=79_000_000, high_microjoules=81_500_000)
+    assert (failed.component, failed.decision) == ("request", "failed")
+    assert failed.reason == "79.000000 to 81.500000 J with half and twice the joules of prefill"
+    missing = row("", tenant="", microjoules=None, reason="no permission")
+    assert (missing.kind, missing.component) == ("finding", "METER_MISSING")
+    assert (missing.reason, missing.quantity, missing.unit) == ("no permission", 0.0, "")
+    assert (missing.energy_tier, missing.boundary) == ("", "")
 
 
 @given(

@@ -95,3 +95,15 @@ def test_a_model_of_the_catalogue_counts_sliding_layers_whole() -> None:
     memory = ReplicaMemory.of_model(model, memory_gb=25.250627584, gpus_count=1)
     assert memory.cache_bytes_per_token == 131_072
     assert memory.weights_gb == pytest.approx(16.06)
+
+
+def test_a_cache_with_fewer_heads_than_gpus_is_kept_more_than_once() -> None:
+    """Qwen3-30B-A3B has 4 heads of 98,304 bytes in all: on 8 GPUs each is there twice."""
+    from tokenergy.files.catalogue import load_catalogue
+
+    model = load_catalogue().language_model("qwen3-30b-a3b")
+    bytes_by_gpus = [
+        ReplicaMemory.of_model(model, memory_gb=80.0, gpus_count=count).cache_bytes_per_token
+        for count in (1, 4, 8)
+    ]
+    assert bytes_by_gpus == [98_304, 98_304, 196_608]

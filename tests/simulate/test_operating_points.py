@@ -242,7 +242,7 @@ def test_prefill_is_added_only_beyond_the_benchmarks_own() -> None:
             output_tokens=output_tokens,
         )  # fmt: skip
 
-    e_in_j = 2.0 * model.active_b / 1000.0 * fit.c_pre_j_per_tflop
+    e_in_j = 2.0 * model.read_b / 1000.0 * fit.c_pre_j_per_tflop
     assert energy(900.0, 300.0).prefill_j == pytest.approx(e_in_j * (1.0 - 250 / 641 / 3.0))
     assert energy(250.0, 641.0).prefill_j == pytest.approx(0.0, abs=1e-12)
     assert energy(100.0, 641.0).prefill_j == 0.0

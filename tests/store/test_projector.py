@@ -571,3 +571,22 @@ def test_a_bill_is_worked_out_again_from_the_ledger_to_the_nano_dollar(
         assert bills[name] == _bill(usage)
     spent = asked(folder / "leases.sqlite", "SELECT sum(spent), sum(leased) FROM account")
     assert spent in ([(sum(bills.values()), 0)], [(None, None)])
+
+
+def test_whoever_listens_hears_every_record_and_what_was_settled(
+    folder: Path, ledger: Path
+) -> None:
+    """OPEN and MARK as they come; of the one whose worker died OPEN again, and its CLOSE."""
+    heard: list = []
+    with journal(folder) as held:
+        for record in (opened(), marked(), opened("r2"), closed("r2")):
+            held.write(record)
+        projector = Projector(folder, ledger, hear=heard.extend)
+        projector.step()
+        assert [type(each).__name__ for each in heard] == ["Opened", "Marked", "Opened", "Closed"]
+        assert not projector.behind
+    heard.clear()
+    projector.step()
+    projector.close()
+    begun, ended = heard
+    assert (begun.request_id, ended.request_id, ended.outcome) == ("r1", "r1", "interrupted")

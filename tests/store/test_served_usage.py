@@ -125,7 +125,11 @@ def test_one_request_is_its_tenants_own(tmp_path: Path) -> None:
     path = tmp_path / "ledger.sqlite"
     write(path, [a_request(1)], [refused("x1")])
     held = opened_ledger(path)
-    held.executemany(INSERT_ROW, metered_rows("serve", metered()))
+    held.executemany(INSERT_ROW, metered_rows("serve", metered(end_s=AT_S + 0.25)))
+    shared = metered(
+        window=2, start_s=AT_S + 0.5, microjoules=5_000_000, energy_tier="modelled"
+    )  # of the quarter of a second between nobody knows
+    held.executemany(INSERT_ROW, metered_rows("serve", shared))
     held.close()
     usage = ServedUsage(path)
     told = usage.request("ann", "r1")
@@ -135,7 +139,10 @@ def test_one_request_is_its_tenants_own(tmp_path: Path) -> None:
     assert (told["input_tokens"], told["cached_tokens"], told["output_tokens"]) == (100, 20, 50)
     assert told["cost_nano_usd"] == 100_000
     assert told["charge_nano_usd"] == 44_500
-    assert (told["joules"], told["measured_joules"]) == (75.0, 80.0)
+    assert (told["joules"], told["measured_joules"]) == (75.0, 85.0)
+    assert (told["started_at"], told["ended_at"]) == (moment_text(AT_S), moment_text(AT_S + 1.0))
+    assert told["measured_s"] == 0.75
+    assert told["measured_tier"] == "modelled", "a sum is known as well as its least known part"
     assert told["finish"] == "stop"
     refusal = usage.request("ann", "x1")
     assert refusal is not None

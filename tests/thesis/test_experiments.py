@@ -54,9 +54,9 @@ def test_they_run_in_order_and_a_rerun_is_the_same(inputs: ThesisInputs) -> None
 def test_a_result_under_another_id_is_a_fault_of_ours(
     inputs: ThesisInputs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(experiments, "EXPERIMENTS", {"T6": not_yet.meter})
-    with pytest.raises(UnexpectedError, match="T6 returned a result of T12"):
-        run_one("T6", inputs)
+    monkeypatch.setattr(experiments, "EXPERIMENTS", {"T12": not_yet.own_energy})
+    with pytest.raises(UnexpectedError, match="T12 returned a result of T6"):
+        run_one("T12", inputs)
 
 
 @pytest.mark.parametrize("id", QUICK)

@@ -7,7 +7,6 @@ from tokenergy.thesis.result import Experiment
 
 CASES = [
     (not_yet.own_energy, "T6", "sensitivity", "`plan`"),
-    (not_yet.meter, "T12", "identity", "attribution"),
 ]
 
 

@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from tokenergy.api.calibrating import CalibrationMade, calibrate
     from tokenergy.api.dispatching import DispatchPlan, dispatch
     from tokenergy.api.drafting import draft
     from tokenergy.api.duelling import Fought, duel
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from tokenergy.api.observing import observe
     from tokenergy.api.opened import OpenCompany, check, init_text, load, schema
     from tokenergy.api.operating import OperatingPoints, operating_points
+    from tokenergy.api.predicting import EnergyAnswer, energy
     from tokenergy.api.pricing import Board, price
     from tokenergy.api.replaying import RequestReplay, replay
     from tokenergy.api.reporting import report
@@ -32,9 +34,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Board",
+    "CalibrationMade",
     "Checked",
     "DispatchPlan",
     "Economics",
+    "EnergyAnswer",
     "Explained",
     "Exported",
     "Fetched",
@@ -51,11 +55,13 @@ __all__ = [
     "TableMapping",
     "Thesis",
     "TokenergyError",
+    "calibrate",
     "check",
     "dispatch",
     "draft",
     "duel",
     "economics",
+    "energy",
     "explain",
     "export",
     "fetch",
@@ -74,6 +80,7 @@ __all__ = [
 ]
 
 _WHERE: Final = {
+    "tokenergy.api.calibrating": ("CalibrationMade", "calibrate"),
     "tokenergy.api.dispatching": (
         "DispatchPlan",
         "dispatch",
@@ -108,6 +115,7 @@ _WHERE: Final = {
         "schema",
     ),
     "tokenergy.api.operating": ("OperatingPoints", "operating_points"),
+    "tokenergy.api.predicting": ("EnergyAnswer", "energy"),
     "tokenergy.api.pricing": (
         "Board",
         "price",

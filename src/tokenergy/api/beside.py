@@ -1,6 +1,7 @@
-"""Threads of control: journals into the ledger, and what runs and waits in the engines."""
+"""Threads of control: journals into the ledger, meters, and what runs and waits in the engines."""
 
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -10,6 +11,7 @@ from tokenergy.company.serving.ports import StoreFault
 from tokenergy.serve.counts import SharedCounts
 
 if TYPE_CHECKING:
+    from tokenergy.api.metering import Metering
     from tokenergy.store.projector import Projector
 
 PROJECT_S: Final = 0.2
@@ -34,12 +36,19 @@ class Beside:
         self._counts, self._tell = counts, tell
         self._ends = threading.Event()
         self._threads: list[threading.Thread] = []
+        self._metering: Metering | None = None
+        self._projected = threading.Event()
 
     def start(self) -> None:
         """Start the threads."""
         names = [("projector", self._project)]
         if any(upstream.metrics_url is not None for upstream in self._plan.upstreams):
             names.append(("scraper", self._scrape))
+        if self._plan.meters:
+            from tokenergy.api.metering import Metering
+
+            self._metering = Metering(self._data, self._ledger, self._plan, self._tell)
+            names.append(("meters", self._meter))
         for name, work in names:
             thread = threading.Thread(target=work, name=name, daemon=True)
             self._threads.append(thread)
@@ -56,11 +65,16 @@ class Beside:
         """Project until the end, and then all that is left; a store that cannot is told once."""
         from tokenergy.store.projector import Projector
 
-        projector = Projector(self._data, self._ledger)
+        metering = self._metering
+        hear = None if metering is None else metering.hear
+        projector = Projector(self._data, self._ledger, hear=hear)
         fault, findings = "", frozenset[str]()
         try:
             while not self._ends.is_set():
+                began_s = time.time()
                 told = self._step(projector)
+                if metering is not None and not isinstance(told, str) and not projector.behind:
+                    metering.known_until(began_s)
                 if isinstance(told, str):
                     if told != fault:
                         self._tell(f"the ledger takes nothing now, the journals keep it: {told}")
@@ -94,8 +108,18 @@ class Beside:
                     break
             projector.settle_dead()
             projector.step()
+            if self._metering is not None:
+                self._projected.set()
+                self._metering.ended.wait(ENDS_WITHIN_S)
+                projector.settle_dead()
+                projector.step()
         except StoreFault as error:
             self._tell(f"what is left of the journals is projected at the next start: {error}")
+
+    def _meter(self) -> None:
+        """Read meters and divide what they say, until the end."""
+        if self._metering is not None:
+            self._metering.run(self._ends, self._projected)
 
     def _scrape(self) -> None:
         """Write what the engines say into the shared counts, until the end."""

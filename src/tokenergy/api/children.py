@@ -1,8 +1,8 @@
 """Processes that control keeps alive: started, watched, started again, ended.
 
 One that ends is started again at once; one that keeps ending at its start, before it served, waits
-twice as long each time, so that a fault at start does not burn a core. A pipe whose other end only control
-holds tells every child when control is gone, however it went.
+twice as long each time, so that a fault at start does not burn a core. A pipe whose other end only
+control holds tells every child when control is gone, however it went.
 """
 
 import contextlib

@@ -13,17 +13,17 @@ from pathlib import Path
 from typing import Any, Final, Literal, get_args, get_type_hints
 
 from tokenergy.api.output import refuse_unwritable
+from tokenergy.company.curve_point import CurvePoint
 from tokenergy.company.finding import Finding
 from tokenergy.company.supplier_invoice import SupplierInvoice
 from tokenergy.company.usage import UsageRow
-from tokenergy.energy.curve_point import CurvePoint
 from tokenergy.errors import InputError
 from tokenergy.files.cells import Mark
 from tokenergy.files.key_hash import FOLDER_OF_LEDGERS, key_hash
 from tokenergy.files.plain_cell import plain_cell
 from tokenergy.files.refused import Refused
 
-ImportKind = Literal["openai", "litellm", "usage", "inferencex", "invoices"]
+ImportKind = Literal["openai", "litellm", "usage", "inferencex", "mlenergy", "invoices"]
 REFUSED_SHOWN_COUNT: Final = 20
 OUT_KINDS: Final = (".csv", ".parquet")
 SUMMED: Final = (
@@ -97,7 +97,7 @@ def import_file(
     """Read a file and write what can be taken as one table; rows stream, none is held.
 
     Args:
-        kind: `openai`, `litellm`, `usage`, `inferencex` or `invoices`.
+        kind: `openai`, `litellm`, `usage`, `inferencex`, `mlenergy` or `invoices`.
         path: CSV, JSON, JSONL or Parquet, packed or not.
         out: a new .csv or .parquet file; None: the file is only checked.
         time_zone: IANA name of the zone of stamps that carry none.
@@ -120,8 +120,8 @@ def import_file(
         if where.suffix.lower() not in OUT_KINDS:
             raise InputError(f"cannot write {where}: name a .csv or .parquet file")
         refuse_unwritable(where)
-    if kind == "inferencex":
-        return _import_points(file, where, mark)
+    if kind == "inferencex" or kind == "mlenergy":
+        return _import_points(kind, file, where, mark)
     if kind == "invoices":
         exact = {name: Decimal(str(rate)) for name, rate in (rates or {}).items()}
         return _import_invoices(file, where, currency, exact, time_zone, mark)
@@ -167,18 +167,17 @@ def _import_usage(
         )
 
 
-def _import_points(file: Path, out: Path | None, mark: Mark | None) -> Imported:
+def _import_points(kind: str, file: Path, out: Path | None, mark: Mark | None) -> Imported:
     from tokenergy.files.inferencex import read_inferencex
+    from tokenergy.files.mlenergy import read_mlenergy
 
-    read = read_inferencex(file, mark=mark)
+    read = (read_inferencex if kind == "inferencex" else read_mlenergy)(file, mark=mark)
     with _table(out, CurvePoint) as write:
         for point in read.points:
             write(point)
     sums = {"models_count": len({point.model for point in read.points})}
     count = len(read.points)
-    return _imported(
-        "inferencex", file, count, read.refused_counts, read.refused, sums, read.findings, out
-    )
+    return _imported(kind, file, count, read.refused_counts, read.refused, sums, read.findings, out)
 
 
 def _import_invoices(

@@ -85,6 +85,8 @@ class OpenCompany:
         held.update(repr(sorted(self.inputs.lengths.items())).encode())
         if self.inputs.operating_rows is not None:
             held.update(repr(self.inputs.operating_rows).encode())
+        if self.catalogue.points:
+            held.update(repr(self.catalogue.points).encode())
         return held.hexdigest()[:8]
 
     @property

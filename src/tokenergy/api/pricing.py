@@ -6,6 +6,7 @@ from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from tokenergy.api.media_energy import ServedItem, media_items
 from tokenergy.api.opened import (
     OpenCompany,
     Progress,
@@ -53,6 +54,7 @@ class Board:
         values: what half and double the value of each tier would change in the window.
         energy_notes: what is extrapolated in the joules behind it, by workload and deployment.
         left_out: charges by the month, the year or the event, which the full cost does not hold.
+        media: what each image or clip takes on its boards; none without media.
     """
 
     heading: dict[str, Any]
@@ -65,6 +67,7 @@ class Board:
     values: tuple[ValueChange, ...]
     energy_notes: tuple[dict[str, str], ...]
     left_out: tuple[str, ...] = ()
+    media: tuple[ServedItem, ...] = ()
 
     def __str__(self) -> str:
         """Say in two lines what the board holds."""
@@ -83,6 +86,7 @@ class Board:
             "mw_binds_h": self.mw_binds_h,
             "full_cost": self.full.to_dict() | {"left_out": list(self.left_out)},
             "energy_notes": list(self.energy_notes),
+            "media": [served.to_dict() for served in self.media],
             "value_changes": [change.to_dict() for change in self.values],
             "prices": [row.to_dict() for row in self.prices],
         }
@@ -148,6 +152,7 @@ def price(
         mw_binds_h=binds_h,
         energy_notes=tuple(_energy_notes(world)),
         left_out=left_out(world),
+        media=media_items(company),
         values=value_changes(
             world, window, state, board.optimum, _reporter(on_progress, "half and double values")
         ),

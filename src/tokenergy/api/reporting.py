@@ -69,6 +69,7 @@ def report(
         supply=_supply(world),
         demand_mtok=_demand_mtok(world),
         value_changes=[change.to_dict() for change in prices.values],
+        media=[served.to_dict() for served in prices.media],
         economics=_stated(answered),
         split=None if shown.split is None else shown.split.to_dict(),
     )

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tokenergy.company.company import Company
 
 PLAN: Final = "plan.json"
-FILES: Final = ("file", "operating_points")
+FILES: Final = ("file", "operating_points", "calibration")
 """Keys of the company file that name another file."""
 ORIGIN: Final = "plan.from.json"
 MEMORY: Final = "maker.json"

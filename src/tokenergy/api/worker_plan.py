@@ -6,6 +6,7 @@ from typing import Final
 
 import msgspec
 
+from tokenergy.api.metered_plans import meter_findings, meter_plans
 from tokenergy.api.opened import OpenCompany
 from tokenergy.api.serving_findings import deployment_of, serving_findings
 from tokenergy.company.budget import Budget
@@ -84,13 +85,16 @@ def worker_plan(
         hide_site=serve.hide_site,
         strict=serve.durability == "strict",
         open_door=stated.serve is None if open_door is None else open_door,
+        meters=meter_plans(company, serve),
     )
 
 
 def plan_findings(company: OpenCompany) -> tuple[Finding, ...]:
     """Return what a company's world says against its gateway, errors and warnings."""
-    found = serving_findings(company.world, gateway_of(company.company))
-    return placed(found, company.path)
+    serve = gateway_of(company.company)
+    found = serving_findings(company.world, serve)
+    meters = meter_findings(company, serve) if company.company.serve is not None else ()
+    return placed((*found, *meters), company.path)
 
 
 def price_version(prices: tuple[PricePlan, ...]) -> str:

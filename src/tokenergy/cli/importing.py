@@ -12,7 +12,9 @@ from tokenergy.errors import InputError
 def import_(
     kind: Annotated[
         str,
-        typer.Argument(help="openai, litellm, usage, inferencex or invoices.", metavar="KIND"),
+        typer.Argument(
+            help="openai, litellm, usage, inferencex, mlenergy or invoices.", metavar="KIND"
+        ),
     ],
     file: Annotated[
         Path, typer.Argument(help="CSV, JSON, JSONL or Parquet (.gz too).", metavar="FILE")

@@ -7,7 +7,10 @@ from typing import Annotated
 
 import typer
 
+from tokenergy.cli.calibrate import calibrate
+from tokenergy.cli.catalogue import catalogue
 from tokenergy.cli.claims import thesis
+from tokenergy.cli.energy import energy
 from tokenergy.cli.explaining import explain
 from tokenergy.cli.exporting import export
 from tokenergy.cli.fetching import fetch
@@ -245,7 +248,10 @@ def demo(
         print_json(found)
 
 
+app.command()(catalogue)
+app.command()(energy)
 app.command("operating-points")(operating_points)
+app.command()(calibrate)
 app.command()(settle)
 app.command()(observe)
 app.command()(serve)

@@ -20,6 +20,7 @@ from tokenergy.cli.columns import (
     put,
     say,
 )
+from tokenergy.cli.show_media import media_table
 from tokenergy.company.currency import CORE, in_currency
 from tokenergy.company.finding import Finding
 from tokenergy.company.marginal import PARTS, MarginalCost
@@ -76,6 +77,9 @@ def board(result: Board) -> None:
     console.print()
     _range_table(result)
     _items_line(first)
+    if result.media:
+        console.print()
+        media_table(result.media)
     console.print()
     say(result.message, style="bold")
     _energy_line(result)

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 
 from tokenergy.company.accelerator import Accelerator
 from tokenergy.company.coefficients import Coefficients
+from tokenergy.company.curve_point import CurvePoint
 from tokenergy.company.model import LanguageModel, MediaModel
 from tokenergy.company.preset import Preset
+from tokenergy.company.stack import Stack
 from tokenergy.errors import UnknownAccelerator, UnknownModel
 
 
@@ -15,6 +17,7 @@ class Catalogue:
     """Facts by name. Lookups ignore case; a model answers to its id and to its hub id.
 
     `presets` are figures of others, for `preset.select`: nothing reads them as a default.
+    `points` are what a company measured itself, under the names of the catalogue; none ship.
     """
 
     accelerators: tuple[Accelerator, ...]
@@ -22,6 +25,8 @@ class Catalogue:
     media_models: tuple[MediaModel, ...]
     coefficients: tuple[Coefficients, ...]
     presets: tuple[Preset, ...] = ()
+    stacks: tuple[Stack, ...] = ()
+    points: tuple[CurvePoint, ...] = ()
 
     def accelerator(self, name: str) -> Accelerator:
         """Return the accelerator of that name.
@@ -76,6 +81,20 @@ class Catalogue:
         for row in self.coefficients:
             if row.accelerator.lower() == accelerator.lower():
                 return row
+        return None
+
+    def stack(self, name: str, *, accelerator: str = "") -> Stack | None:
+        """Return the serving stack of that name, like `vllm 0.11.1`, on that accelerator.
+
+        A row of this accelerator comes before one that holds on any. None where no row
+        answers: then nothing is known of the stack, which is a wide band and no error.
+        """
+        wanted = " ".join(name.lower().split())
+        rows = [row for row in self.stacks if row.name.lower() == wanted]
+        for board in (accelerator.lower(), ""):
+            for row in rows:
+                if row.accelerator.lower() == board:
+                    return row
         return None
 
 

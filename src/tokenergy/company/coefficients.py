@@ -7,10 +7,10 @@ from tokenergy.company.model import WorkUnit
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LanguageCoefficients:
-    """The ten parameters of the language form of `energy.predict`.
+    """The nine parameters of the language form of `energy.predict`.
 
-    The ratios are fit artefacts of collinear terms: predict with the form, do not read
-    causes from it.
+    `c_` are of the board; the ratios `x_` and `c_comm` are of the serving software, one value for
+    all boards. Some terms are collinear: predict with the form, do not read causes from it.
     """
 
     c_layer_j: float
@@ -20,7 +20,6 @@ class LanguageCoefficients:
     c_f_j_per_tflop: float
     c_kv_j_per_gb: float
     x_moe_ratio: float
-    x_hybrid_ratio: float
     x_fp8moe_ratio: float
     x_flop_moe_ratio: float
     c_comm_ratio: float
@@ -60,6 +59,8 @@ class Coefficients:
     in_sample_mape_share: float | None
     blind_mape_share: float | None
     fitted: bool = True
+    media_data_version: str = ""
+    """Of the media groups, whose measurements are others."""
 
     def media(self, *, gpus_count: int) -> MediaCoefficients:
         """Return the media parameters for that many GPUs: one has a fit of its own."""

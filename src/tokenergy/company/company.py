@@ -72,5 +72,8 @@ class Company(Noun):
     operating_points: str | None = Field(default=None, min_length=1)
     """Path of the table that `tokenergy operating-points --out` wrote, relative to the company
     file: what one replica does within each tier's limits; null: computed from the catalogue."""
+    calibration: str | None = Field(default=None, min_length=1)
+    """Path of measured points that `tokenergy calibrate --out` wrote, relative to the company file:
+    what was measured of your own replicas corrects what is predicted of them; null: no points."""
     history_days: Positive = 28.0
     """Days of series before the horizon that policies learn from; at least 7."""

@@ -108,6 +108,9 @@ class Model(Noun):
     """Size of an image or a video; null for a language model."""
     batch_limit: int = Field(default=256, gt=0)
     """Most sequences in one decode step."""
+    stack: str | None = Field(default=None, min_length=1)
+    """Engine and version, e.g. `vllm 0.11.1`; null: the one that its measured points name, else
+    the one that the catalogue was measured under."""
     measured: tuple[MeasuredReplica, ...] = ()
     """Replicas that were measured: on their fleets they stand for the catalogue's figures."""
     wake_s: NonNegative | None = None

@@ -9,6 +9,9 @@ from tokenergy.company.noun import Name, NonNegative, Noun, Positive
 Url = Annotated[str, Field(pattern=r"^https?://[^\s/]+(/\S*)?$")]
 """An address that the company file or the command line names; no other is ever asked."""
 
+Gives = Literal["j", "mj", "uj", "w"]
+"""What a number of an exporter is: a counter in J, mJ or uJ, or a power in W."""
+
 
 class NvmlMeter(Noun):
     """NVIDIA boards of this machine: their energy counter, else samples of their power."""
@@ -53,13 +56,47 @@ class PrometheusMeter(Noun):
     url: Url
     """Base address of the server, without `/api/v1`."""
     query: str = Field(min_length=1)
-    """PromQL that gives one number; several series are added up."""
-    gives: Literal["j", "mj", "w"]
-    """Whether that number is a counter in joules or millijoules, or a power in watts."""
+    """PromQL; each series is a board with a past of its own, and they are added up."""
+    gives: Gives
+    """Whether that number is a counter in joules, millijoules or microjoules, or watts."""
+    updates_s: Positive | None = None
+    """Seconds between two looks at the boards: the scrape's, or the exporter's own if that is
+    longer. A shorter window has no figure. null: unknown; a number that stands still is none."""
+
+
+class ExporterMeter(Noun):
+    """A page of an exporter of boards, without a Prometheus server (DCGM, Kepler)."""
+
+    kind: Literal["exporter"]
+    url: Url
+    """Of the page, e.g. `http://127.0.0.1:9400/metrics`."""
+    metric: str = Field(default="DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION", min_length=1)
+    """Name of the counter or gauge; each of its series is a board, and they are added up."""
+    labels: dict[str, str] = Field(default_factory=dict)
+    """Labels that pick the engine's boards; none: every board of the page."""
+    gives: Gives = "mj"
+    """Whether that number is a counter in joules, millijoules or microjoules, or watts."""
+    updates_s: Positive = 30.0
+    """Seconds between two looks of the exporter at its boards (DCGM's own default); a shorter
+    window has no figure."""
+
+
+class TrtllmMeter(Noun):
+    """What TensorRT-LLM's server says of its boards, with `enable_energy_metrics: true`."""
+
+    kind: Literal["trtllm"]
+    url: Url | None = None
+    """Its `/energy_metrics`; null: that path on the host of the engine's `metrics_url`."""
 
 
 Meter = Annotated[
-    NvmlMeter | AmdMeter | RaplMeter | CpuSecondsMeter | PrometheusMeter,
+    NvmlMeter
+    | AmdMeter
+    | RaplMeter
+    | CpuSecondsMeter
+    | PrometheusMeter
+    | ExporterMeter
+    | TrtllmMeter,
     Field(discriminator="kind"),
 ]
 
@@ -84,6 +121,9 @@ class Engine(Noun):
     """Replicas behind these counters."""
     meter: Meter | None = None
     """Where its joules are read; null: they are modelled."""
+    idle_w: NonNegative | None = None
+    """What its meter shows while it is awake and no request runs; null: the accelerator's idle
+    power, for each of its GPUs."""
 
 
 class PriceFeed(Noun):

@@ -39,6 +39,9 @@ PROVENANCE: Final = frozenset(
 
 DIGEST_LENGTH: Final = 12
 
+UNSAID: Final = ("stack", "")
+"""A term that older tables do not hold; left out of the digest, so that they still stand."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OperatingTerms:
@@ -52,7 +55,9 @@ class OperatingTerms:
         ttft_limit_s: of the tier, network included.
         network_s: round trip from the workload's region to the fleet's site.
         percentile_share: part of the requests that keeps each limit.
-        facts_digest: of the catalogue's figures of the model, the accelerator and the energy fit.
+        facts_digest: of the catalogue's figures of the model, the accelerator and the energy fit,
+            and of the points that the company measured of them.
+        stack: engine and version, as the model states it; "" where it does not.
     """
 
     fleet: str
@@ -73,6 +78,7 @@ class OperatingTerms:
     network_s: float
     host_w_per_gpu: float
     facts_digest: str
+    stack: str = ""
 
     @property
     def key(self) -> tuple[str, str, str, str]:
@@ -82,7 +88,8 @@ class OperatingTerms:
     @property
     def digest(self) -> str:
         """Return twelve characters that differ where any term does."""
-        said = ";".join(f"{name}={_text(value)}" for name, value in asdict(self).items())
+        terms = {name: value for name, value in asdict(self).items() if (name, value) != UNSAID}
+        said = ";".join(f"{name}={_text(value)}" for name, value in terms.items())
         return sha256(said.encode()).hexdigest()[:DIGEST_LENGTH]
 
     def differences(self, other: "OperatingTerms") -> tuple[str, ...]:
@@ -250,6 +257,7 @@ def operating_terms(
         network_s=rtt_ms(company.network, region, site) / MS_PER_S,
         host_w_per_gpu=site.host_w_per_gpu,
         facts_digest=facts_digest(catalogue, facts, catalogue.accelerator(fleet.accelerator)),
+        stack=model.stack or "",
     )
 
 
@@ -258,7 +266,12 @@ def facts_digest(catalogue: Catalogue, model: LanguageModel, accelerator: Accele
     fits = [catalogue.fitted_coefficients(accelerator.accelerator), *catalogue.coefficients]
     # Without a fit of its own, an accelerator leans on another's: then any of them may matter.
     known = fits[:1] if fits[0] is not None else fits[1:]
-    held = [_figures(row) for row in (model, accelerator, *known)]
+    measured = [
+        point
+        for point in catalogue.points
+        if (point.model, point.accelerator) == (model.model_id, accelerator.accelerator)
+    ]
+    held = [_figures(row) for row in (model, accelerator, *known, *measured)]
     return sha256(repr(held).encode()).hexdigest()[:DIGEST_LENGTH]
 
 

@@ -46,6 +46,7 @@ class Parts:
         serve: None if there is none, or if it could not be read.
         carbon_price: None if there is none, or if it could not be read.
         operating_points: path of the table, None if none is named.
+        calibration: path of measured points, None if none is named.
         unread: sections that could not be read at all: nothing is said about their names.
     """
 
@@ -75,6 +76,7 @@ class Parts:
     serve: Serve | None = None
     carbon_price: CarbonPrice | None = None
     operating_points: str | None = None
+    calibration: str | None = None
     positions: Mapping[str, tuple[int, ...]]
     broken: Mapping[str, Mapping[int, Mapping[str, str]]]
     unread: frozenset[str]
@@ -94,6 +96,7 @@ class Parts:
             serve=company.serve,
             carbon_price=company.carbon_price,
             operating_points=company.operating_points,
+            calibration=company.calibration,
             growth=growth,
             grows=growth is not None,
             mix=tuple((mix_path(at), step) for at, step in enumerate(growth.model_mix))

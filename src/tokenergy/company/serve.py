@@ -82,6 +82,9 @@ class Tenant(Noun):
     remote_media: bool = False
     """Whether addresses inside messages (images, files) go on to the model server, which then
     fetches them."""
+    reserved_share: Share = 0.0
+    """Part of every metered server that is held for it: so much of the joules of waiting is its
+    own, where `metering.idle` is `by_reservation`."""
 
 
 class TokenPrice(Noun):
@@ -184,6 +187,17 @@ class ServeLimits(Noun):
     """Output that is reserved for, and asked of the upstream, where the client states no cap."""
 
 
+class Metering(Noun):
+    """How the joules of meters (`observe.engines`) are divided among requests."""
+
+    every_s: Annotated[float, Field(ge=1.0, le=10.0)] = 5.0
+    """Length of a window: a counter's own steps are too coarse below 1 s, and above 10 s the
+    requests of a window have too little in common."""
+    idle: Literal["unallocated", "by_tokens", "by_reservation"] = "unallocated"
+    """Who pays for joules drawn while no request ran: nobody by name, the window's requests by
+    their tokens, or tenants by their `reserved_share`."""
+
+
 class Serve(Noun):
     """The gateway: what stands behind it, who may ask, what they pay."""
 
@@ -200,6 +214,7 @@ class Serve(Noun):
     aliases: tuple[Alias, ...] = ()
     """Names of models that stand for a ladder."""
     limits: ServeLimits = ServeLimits()
+    metering: Metering = Metering()
     board_every_s: Annotated[float, Field(ge=1.0, le=3600.0)] = 300.0
     """Time between two boards of prices."""
     drain_tiers: tuple[Name, ...] = ()

@@ -68,6 +68,7 @@ def operating_point(
         output_tokens_count=lengths.output_tokens,
         host_w_per_gpu=site.host_w_per_gpu,
         batch_limit_count=model.batch_limit,
+        stack=model.stack or "",
     )
     if row is None:
         return point

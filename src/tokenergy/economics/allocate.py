@@ -44,7 +44,7 @@ class Work:
 
     Attributes:
         tokens: of any kind; 0 for what stood by.
-        energy_microjoules: at the meter of the site.
+        energy_microjoules: at the meter of the site; None: nobody knows, which is no 0.
         gpu_ms: GPUs times milliseconds.
     """
 
@@ -55,7 +55,7 @@ class Work:
     site: str = ""
     fleet: str = ""
     tokens: int
-    energy_microjoules: int = 0
+    energy_microjoules: int | None = 0
     gpu_ms: int = 0
 
 
@@ -265,17 +265,19 @@ def _weights(
 ) -> tuple[Method, dict[Target | None, int]]:
     """Return what an invoice is spread by, and how much of it each target has; None: unused.
 
-    Where no work of its place and period says how much of it there is, tokens stand in.
+    Where no work of its place and period says how much of it there is, tokens stand in; and where
+    some work does not say, for otherwise the rest would pay its part.
     """
     method = METHODS[invoice.component]
-    taken = _sums(invoice, works, _MEASURES[method])
+    unknown = any(work.tokens and _MEASURES[method](work) is None for work in works)
+    taken = {} if unknown else _sums(invoice, works, _MEASURES[method])
     if not any(taken.values()) and any(work.tokens for work in works):
         method = "tokens"
         taken = _sums(invoice, works, _MEASURES[method])
     return method, taken
 
 
-_MEASURES: Final[Mapping[Method, Callable[[Work], int]]] = {
+_MEASURES: Final[Mapping[Method, Callable[[Work], int | None]]] = {
     "kwh": lambda work: work.energy_microjoules,
     "gpu_hours": lambda work: work.gpu_ms,
     "tokens": lambda work: work.tokens,
@@ -283,12 +285,12 @@ _MEASURES: Final[Mapping[Method, Callable[[Work], int]]] = {
 
 
 def _sums(
-    invoice: SupplierInvoice, works: Sequence[Work], measure: Callable[[Work], int]
+    invoice: SupplierInvoice, works: Sequence[Work], measure: Callable[[Work], int | None]
 ) -> dict[Target | None, int]:
     sums: dict[Target | None, int] = defaultdict(int)
     for work in works:
         key = (work.tenant, work.model, work.site, work.start, work.end) if work.tokens else None
-        sums[key] += measure(work) * _parts(invoice, work)
+        sums[key] += (measure(work) or 0) * _parts(invoice, work)
     return sums
 
 
@@ -368,8 +370,8 @@ def _unmetered(invoices: Sequence[SupplierInvoice]) -> Iterator[Finding]:
         path="economics.allocation",
         value=f"{len(invoices)}",
         unit="invoices",
-        reason=f"{usd:,.2f} USD for energy or GPUs were spread by tokens: no work of their place "
-        "and period has kWh or GPU-hours",
+        reason=f"{usd:,.2f} USD for energy or GPUs were spread by tokens: of their place and "
+        "period no work has kWh or GPU-hours, or nobody knows those of some of it",
         remedy="Meter it, or have it modelled, before you compare models by these lines",
         severity="warning",
     )

@@ -8,14 +8,14 @@ from tokenergy.company.accelerator import Accelerator
 from tokenergy.company.catalogue import Catalogue
 from tokenergy.company.coefficients import Coefficients
 from tokenergy.company.model import LanguageModel, MediaModel
-from tokenergy.energy.curve import SMALLEST_MEASURED_BATCH_COUNT, EnergyCurve
+from tokenergy.energy.calibrated_curve import CalibratedCurve, calibrated_curve, stacked_band
+from tokenergy.energy.curve import SMALLEST_MEASURED_BATCH_COUNT
 from tokenergy.energy.media import item_j, latent_tokens, media_band
 from tokenergy.energy.predict import (
-    FP8_BYTES_PER_WEIGHT,
     REFERENCE_ACCELERATOR,
     coefficients_for,
+    kv_copies_ratio,
     language_band,
-    language_curve,
     prefill_j_per_token,
 )
 from tokenergy.errors import DoesNotFit, InputError, SloUnreachable
@@ -92,24 +92,25 @@ def language_operating_point(
     bytes_per_weight: float | None = None,
     host_w_per_gpu: float = HOST_W_PER_GPU,
     batch_limit_count: int = 256,
+    stack: str = "",
 ) -> OperatingPoint:
     """Return the point of a language model on a replica of that many GPUs.
 
     The largest batch whose step keeps the TPOT limit and whose cache fits; power there is a
-    median share of TDP, three quarters of it base. Prefill beyond the benchmark's mix is not in
-    the figures; a warning says when it matters.
+    median share of TDP, three quarters of it base. The company's own points (the catalogue's)
+    correct both. Prefill beyond the benchmark's mix is not in the figures: a warning tells it.
 
     Args:
         input_tokens_count: mean uncached input of the workload, tokens.
         output_tokens_count: its mean output, tokens.
         bytes_per_weight: overrides the catalogue's precision (2 BF16, 1 FP8).
         batch_limit_count: the most sequences the engine puts into one step.
+        stack: engine and version; "": the points' own, else the reference stack.
 
     Raises:
-        UnknownModel, UnknownAccelerator: naming the nearest entries.
-        DoesNotFit: if weights and one sequence exceed the usable memory.
-        SloUnreachable: if one sequence alone misses the TPOT limit.
-        InputError: if a count or a limit is not a positive number.
+        InputError: if a count or a limit is not a positive number; UnknownModel or
+            UnknownAccelerator, naming the nearest; DoesNotFit, if weights and one sequence exceed
+            the memory; SloUnreachable, if one sequence alone misses the TPOT limit.
     """
     _refuse_below_one(gpus_count=gpus_count, batch_limit_count=batch_limit_count)
     _refuse_not_positive(tpot_limit_s=tpot_limit_s, output_tokens_count=output_tokens_count)
@@ -119,10 +120,9 @@ def language_operating_point(
         facts = facts.at_precision(bytes_per_weight)
     sku = catalogue.accelerator(accelerator)
     fit = coefficients_for(catalogue, sku.accelerator)
-    curve = language_curve(
-        facts, fit, gpus_count=gpus_count,
-        context_tokens_count=input_tokens_count + output_tokens_count / 2.0,
-        fp8_arithmetic=sku.fp8_tflop_per_s is not None,
+    curve = calibrated_curve(
+        catalogue, facts, sku, gpus_count=gpus_count, stack=stack,
+        input_tokens_count=input_tokens_count, output_tokens_count=output_tokens_count,
     )  # fmt: skip
     power_w = fit.power_share * gpus_count * sku.tdp_w
     cached_count = sequences_in_memory(
@@ -137,6 +137,7 @@ def language_operating_point(
         facts, sku, fit, curve, gpus_count=gpus_count, batch=batch, bound=bound,
         input_tokens_count=input_tokens_count, output_tokens_count=output_tokens_count,
         host_w=host_w_per_gpu * gpus_count,
+        modelled=_modelled_band(catalogue, facts, fit, stack),
     )  # fmt: skip
 
 
@@ -165,7 +166,7 @@ def media_operating_point(
     facts = catalogue.media_model(model)
     sku = catalogue.accelerator(accelerator)
     fit = coefficients_for(catalogue, sku.accelerator)
-    _refuse_media_too_large(facts, sku)
+    refuse_media_too_large(facts, sku)
     height, width = _or(height, facts.height), _or(width, facts.width)
     frames, steps = _or(frames, facts.frames), _or(steps, facts.steps)
     tokens_count = latent_tokens(facts, height=height, width=width, frames=frames)
@@ -207,11 +208,15 @@ def sequences_in_memory(
 ) -> float:
     """Return how many sequences of that length fit beside the weights (inf without a cache).
 
+    A cache with fewer heads than GPUs is kept more than once; a hybrid keeps its state beside it,
+    however short the sequence.
+
     Raises:
         DoesNotFit: if not even one does; it names the smallest count of GPUs that would do.
     """
     usable_gb = accelerator.usable_gb
-    sequence_gb = model.kv_gb(tokens_count)
+    copies_ratio = kv_copies_ratio(model, gpus_count=gpus_count)
+    sequence_gb = model.kv_gb(tokens_count) * copies_ratio + model.state_gb
     room_gb = gpus_count * usable_gb - model.weights_gb
     if room_gb < sequence_gb:
         need_gb = model.weights_gb + sequence_gb
@@ -226,8 +231,15 @@ def sequences_in_memory(
     return math.floor(room_gb / sequence_gb) if sequence_gb > 0 else math.inf
 
 
+def _modelled_band(
+    catalogue: Catalogue, model: LanguageModel, fit: Coefficients, stack: str
+) -> tuple[float, float]:
+    band = language_band(model, fitted=fit.fitted)
+    return stacked_band(band, catalogue, stack, accelerator=fit.accelerator)
+
+
 def _largest_batch(
-    curve: EnergyCurve,
+    curve: CalibratedCurve,
     *,
     power_w: float,
     tpot_limit_s: float,
@@ -236,7 +248,7 @@ def _largest_batch(
     where: str,
 ) -> tuple[int, Bound]:
     """Return the largest whole batch within every limit, and which limit stopped it."""
-    alone_s = curve.step_s(1, power_w=power_w)
+    alone_s = curve.step_s(1, usual_w=power_w)
     if alone_s > tpot_limit_s:
         raise SloUnreachable(
             f"{where}: one sequence alone takes {alone_s * MS_PER_S:.1f} ms a token, above the "
@@ -246,7 +258,7 @@ def _largest_batch(
     within, beyond = 1, most + 1  # a step only grows with its batch
     while beyond - within > 1:
         middle = (within + beyond) // 2
-        if curve.step_s(middle, power_w=power_w) <= tpot_limit_s:
+        if curve.step_s(middle, usual_w=power_w) <= tpot_limit_s:
             within = middle
         else:
             beyond = middle
@@ -259,7 +271,7 @@ def _language_point(
     model: LanguageModel,
     accelerator: Accelerator,
     fit: Coefficients,
-    curve: EnergyCurve,
+    curve: CalibratedCurve,
     *,
     gpus_count: int,
     batch: int,
@@ -267,21 +279,24 @@ def _language_point(
     input_tokens_count: float,
     output_tokens_count: float,
     host_w: float,
+    modelled: tuple[float, float],
 ) -> OperatingPoint:
-    power_w = fit.power_share * gpus_count * accelerator.tdp_w
+    usual_w = fit.power_share * gpus_count * accelerator.tdp_w
+    power_w = curve.board_w(batch, usual_w=usual_w)
     average_j = curve.average_j_per_token(batch)
     input_j = prefill_j_per_token(model, fit)
-    tpot_s = curve.step_s(batch, power_w=power_w)
-    base_mw = (BASE_SHARE * power_w + host_w) / W_PER_MW
+    tpot_s = curve.step_s(batch, usual_w=usual_w)
+    marginal_j = curve.marginal_j_per_token(batch, usual_w=usual_w, base_share=BASE_SHARE)
+    base_mw = (max(0.0, power_w - marginal_j * batch / tpot_s) + host_w) / W_PER_MW
     wake_h = start_h(model.weights_gb / gpus_count)
-    low_share, high_share = language_band(model, fitted=fit.fitted)
-    warnings = _scope_warnings(fit, accelerator, gpus_count=gpus_count)
-    if batch < SMALLEST_MEASURED_BATCH_COUNT:
+    low_share, high_share = curve.band(modelled, batch_count=batch)
+    warnings = _scope_warnings(fit, accelerator, gpus_count=gpus_count) + curve.notes
+    if batch < SMALLEST_MEASURED_BATCH_COUNT and not curve.measured_at(batch):
         warnings += (
             f"batch {batch} is below {SMALLEST_MEASURED_BATCH_COUNT}, the smallest measured: "
             "extrapolated",
         )
-    if model.bytes_per_weight == FP8_BYTES_PER_WEIGHT and accelerator.fp8_tflop_per_s is None:
+    if model.computes_in_fp8 and accelerator.fp8_tflop_per_s is None:
         warnings += (f"{accelerator.accelerator} has no FP8 arithmetic: weights only",)
     unseen_count = input_tokens_count - MEASURED_INPUT_RATIO * output_tokens_count
     unseen_share = input_j * unseen_count / (average_j * output_tokens_count)
@@ -298,7 +313,7 @@ def _language_point(
         tokens_per_item_count=None,
         rate_mtok_per_h=batch / tpot_s * S_PER_H / TOKENS_PER_MTOK,
         base_mw=base_mw,
-        marginal_mwh_per_mtok=(1.0 - BASE_SHARE) * average_j * TOKENS_PER_MTOK / J_PER_MWH,
+        marginal_mwh_per_mtok=marginal_j * TOKENS_PER_MTOK / J_PER_MWH,
         sleep_mw_per_gpu=accelerator.idle_w / W_PER_MW,
         tpot_s=tpot_s,
         unloaded_ttft_s=input_j * input_tokens_count / power_w,
@@ -306,7 +321,7 @@ def _language_point(
         wake_mwh=base_mw * wake_h,
         input_output_cost_ratio_share=input_j / average_j,
         bound=bound,
-        energy_tier="modelled",
+        energy_tier="modelled" if curve.joules is None else "calibrated",
         low_share=low_share,
         high_share=high_share,
         warnings=warnings,
@@ -343,7 +358,12 @@ def _shape_warnings(model: MediaModel, *, height: int, width: int, frames: int) 
     )
 
 
-def _refuse_media_too_large(model: MediaModel, accelerator: Accelerator) -> None:
+def refuse_media_too_large(model: MediaModel, accelerator: Accelerator) -> None:
+    """Refuse a diffusion transformer larger than one GPU: every GPU of a replica holds all of it.
+
+    Raises:
+        DoesNotFit: with both sizes.
+    """
     usable_gb = accelerator.usable_gb
     if model.weights_gb > usable_gb:
         raise DoesNotFit(

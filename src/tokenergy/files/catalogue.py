@@ -19,6 +19,7 @@ from tokenergy.company.coefficients import (
     MediaCoefficients,
 )
 from tokenergy.company.model import LanguageModel, MediaModel
+from tokenergy.company.stack import Stack
 from tokenergy.errors import UnexpectedError
 from tokenergy.files.presets import load_presets
 
@@ -36,6 +37,7 @@ def load_catalogue() -> Catalogue:
         media_models=tuple(_media_model(row) for row in _rows("media_models")),
         coefficients=_coefficients(_rows("coefficients")),
         presets=load_presets(),
+        stacks=tuple(_stack(row) for row in _rows("stacks")),
     )
 
 
@@ -67,12 +69,14 @@ def _accelerator(row: Row) -> Accelerator:
         bf16_tflop_per_s=float(row["bf16_tflop_per_s"]),
         fp8_tflop_per_s=_or_none(row["fp8_tflop_per_s"]),
         price_usd=_or_none(row["price_usd"]),
+        context_w=_or_none(row["context_w"]),
         **_provenance(row),
     )
 
 
 def _language_model(row: Row) -> LanguageModel:
     architecture: Any = row["architecture"]
+    weight_format: Any = row["weight_format"]
     return LanguageModel(
         model_id=row["model_id"],
         hub_id=row["hub_id"],
@@ -89,6 +93,16 @@ def _language_model(row: Row) -> LanguageModel:
         architecture=architecture,
         family=row["family"],
         family_measured=_TRUTH[row["family_measured"]],
+        weight_format=weight_format,
+        routed_b=float(row["routed_b"]),
+        shared_expert_b=float(row["shared_expert_b"]),
+        embedding_b=float(row["embedding_b"]),
+        encoder_b=float(row["encoder_b"]),
+        moe_layers=int(row["moe_layers"]),
+        expert_hidden=int(row["expert_hidden"]),
+        attention_layers=int(row["attention_layers"]),
+        kv_heads=int(row["kv_heads"]),
+        state_bytes=float(row["state_bytes"]),
         **_provenance(row),
     )
 
@@ -113,6 +127,20 @@ def _media_model(row: Row) -> MediaModel:
         width=int(row["width"]),
         frames=int(row["frames"]),
         steps=int(row["steps"]),
+        **_provenance(row),
+    )
+
+
+def _stack(row: Row) -> Stack:
+    return Stack(
+        engine=row["engine"],
+        version=row["version"],
+        accelerator=row["accelerator"],
+        scalar_ratio=float(row["scalar_ratio"]),
+        low_ratio=float(row["low_ratio"]),
+        high_ratio=float(row["high_ratio"]),
+        points_count=int(row["points_count"]),
+        data_version=row["data_version"],
         **_provenance(row),
     )
 
@@ -152,7 +180,6 @@ def _coefficients_of(accelerator: str, rows: list[dict[str, str]]) -> Coefficien
             c_f_j_per_tflop=number("language", "c_f"),
             c_kv_j_per_gb=number("language", "c_kv"),
             x_moe_ratio=number("language", "x_moe"),
-            x_hybrid_ratio=number("language", "x_hybrid"),
             x_fp8moe_ratio=number("language", "x_fp8moe"),
             x_flop_moe_ratio=number("language", "x_flop_moe"),
             c_comm_ratio=number("language", "c_comm"),
@@ -164,6 +191,7 @@ def _coefficients_of(accelerator: str, rows: list[dict[str, str]]) -> Coefficien
         image_power_share=number("power", "image"),
         video_power_share=number("power", "video_second"),
         data_version=fit["data_version"],
+        media_data_version=by_key["media_one_gpu", "c_lin"]["data_version"],
         in_sample_mape_share=_or_none(fit["in_sample_mape"]),
         blind_mape_share=_or_none(fit["blind_mape"]),
     )

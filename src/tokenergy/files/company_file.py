@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from tokenergy.company.catalogue import Catalogue
 from tokenergy.company.check import check_company
+from tokenergy.company.check.calibration import check_calibration
 from tokenergy.company.company import Company
 from tokenergy.company.finding import Finding, errors_of
 from tokenergy.company.inputs import Inputs
@@ -18,6 +19,7 @@ from tokenergy.company.parts import Parts
 from tokenergy.dispatch.row_findings import row_findings
 from tokenergy.errors import FindingsError
 from tokenergy.files.catalogue import load_catalogue
+from tokenergy.files.energy_points import read_calibration
 from tokenergy.files.faults import faults
 from tokenergy.files.hedges import hedge_findings
 from tokenergy.files.salvage import salvage
@@ -37,7 +39,7 @@ class Checked:
     Attributes:
         company: None if it could not be read whole.
         inputs: its series; None if anything is an error.
-        catalogue: what it was held against.
+        catalogue: what it was held against, with the points that the file names.
         findings: errors and warnings, in the order of the file.
     """
 
@@ -88,6 +90,10 @@ def check_file(
     known = catalogue or load_catalogue()
     text = _with(read_yaml(where), start=start, days=days, seed=seed, edit=edit)
     company, parts, findings = _understood(text, known, allow_unverified=allow_unverified)
+    if parts is not None and parts.calibration is not None:
+        points, more = read_calibration(where.parent, parts.calibration, known)
+        known = replace(known, points=points or ())
+        findings = (*findings, *more, *check_calibration(parts, known))
     inputs: Inputs | None = None
     if parts is not None and not any(
         finding.code.startswith(NO_GRID) for finding in errors_of(findings)

@@ -90,7 +90,8 @@ class FocusStream:
             hour.add_tokens(entry, TOKEN_METERS[entry.component], WORST_LAST)
             self.counts["input"] += entry.component != "serve"
         elif entry.kind == "meter":
-            hour.add_metered(entry, WORST_LAST)
+            if entry.source != "serve":  # those stand beside the modelled joules of a request
+                hour.add_metered(entry, WORST_LAST)
         elif entry.component in IDLE:
             hour.add_idle(entry)
         elif entry.component in IMPUTED:

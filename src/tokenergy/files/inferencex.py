@@ -6,37 +6,32 @@ in which unprefixed `joules_per_*` are the GPU energy of the whole deployment. T
 GPU boards: host and PUE are added by whoever uses a point, never here. None of its data is here.
 """
 
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Final
 
-from tokenergy.company.finding import Finding, errors_of
-from tokenergy.energy.curve_point import CurvePoint
-from tokenergy.errors import FindingsError
+from tokenergy.company.curve_point import CurvePoint
+from tokenergy.company.finding import Finding
 from tokenergy.files.cells import Mark, Row
-from tokenergy.files.records import open_records, refuse_missing
-from tokenergy.files.refused import Refusals, Refused, RowRefused
+from tokenergy.files.curve_import import (
+    POWER_APART_MOST_SHARE,
+    PRECISION_BYTES,
+    CurveImport,
+    PointTable,
+    check_power,
+    read_point_table,
+)
+from tokenergy.files.refused import RowRefused
 
 SCHEMA_VERSION: Final = 2
-POWER_APART_MOST_SHARE: Final = 0.05
-"""How far watts over throughput and the stated joules may differ (economics sheet, 13)."""
-FIT_LEAST_COUNT: Final = 3
-"""Points of one curve from which it can be fitted; fewer only correct one."""
 COLUMNS: Final = ("model", "conc", "power_valid", "joules_per_output_token")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CurveImport:
-    """A file of benchmark rows, read; fields as of `UsageImport`."""
-
-    points: tuple[CurvePoint, ...]
-    refused: tuple[Refused, ...]
-    refused_counts: Mapping[str, int]
-    findings: tuple[Finding, ...]
-    file: str
+NAMES: Final = {
+    "dsr1": "deepseek-ai/DeepSeek-R1-0528",
+    "gptoss": "openai/gpt-oss-120b",
+    "gptoss120b": "openai/gpt-oss-120b",
+    "llama70b": "meta-llama/Llama-3.3-70B-Instruct",
+}
+"""Its keys of models that the catalogue knows (its app: packages/constants, display names)."""
 
 
 def read_inferencex(path: Path, *, mark: Mark | None = None) -> CurveImport:
@@ -45,39 +40,16 @@ def read_inferencex(path: Path, *, mark: Mark | None = None) -> CurveImport:
     Raises:
         FindingsError: if it holds no such rows, or all of them are refused.
     """
-    refusals, points, told = Refusals(), [], dict[str, Finding]()
-    with open_records(path, mark=mark) as records:
-        _check_columns(path.name, records.columns)
-        for number, cells in records.rows:
-            try:
-                if isinstance(cells, Refused):
-                    raise RowRefused(cells.code, cells.reason)
-                row = Row(cells, records.mark, None)
-                point = _point(row, f"{path.name}:{number}")
-                if not _checked(row):
-                    told.setdefault("POWER_UNCHECKED", _unchecked(path.name))
-                points.append(point)
-            except RowRefused as refused:
-                refusals.add(number, refused.code, refused.reason)
-        left_out = refusals.findings(path.name, taken_count=len(points))
-        if errors_of(left_out):
-            raise FindingsError(left_out)
-        return CurveImport(
-            points=tuple(points),
-            refused=tuple(refusals.listed),
-            refused_counts=dict(refusals.counts),
-            findings=(*records.findings, *told.values(), *left_out, *_few(path.name, points)),
-            file=path.name,
-        )
-
-
-def _check_columns(file: str, columns: Sequence[str]) -> None:
-    refuse_missing(
-        file,
-        [name for name in COLUMNS if name not in columns],
-        reason="a file of InferenceX rows has this column, and it is not here",
-        remedy="Export rows with measured power (PowerX)",
+    table = PointTable(
+        columns=COLUMNS,
+        missing=(
+            "a file of InferenceX rows has this column, and it is not here",
+            "Export rows with measured power (PowerX)",
+        ),
+        point_of=_point,
+        told_of=_unchecked,
     )
+    return read_point_table(path, table, mark=mark)
 
 
 def _point(row: Row, source: str) -> CurvePoint:
@@ -108,20 +80,24 @@ def _point(row: Row, source: str) -> CurvePoint:
         raise RowRefused("LOAD_MISSING", "its model or its hardware is not said")
     _check_power(row, gpus, joules)
     replicas = row.count("decode_num_workers") or 1
+    if gpus % replicas:
+        raise RowRefused(
+            "REPLICAS_UNEVEN", f"{gpus} GPUs do not divide into {replicas} equal replicas"
+        )
     power = _positive(row, "avg_power_w")
+    precision = row.word("precision")
     return CurvePoint(
-        model=model,
+        model=NAMES.get(model.lower(), model),
         accelerator=accelerator,
         gpus_count=gpus,
         replicas_count=replicas,
-        stack=" ".join(
-            filter(None, (row.word("framework"), row.word("image"), row.word("precision")))
-        ),
+        stack=_stack(row),
         batch_count=conc / replicas,
         j_per_token=float(joules),
         avg_power_w_per_gpu=None if power is None else float(power),
         input_tokens=row.count("isl") or 0,
         output_tokens=row.count("osl") or 0,
+        bytes_per_weight=PRECISION_BYTES.get(precision.lower()),
         source=source,
     )
 
@@ -141,12 +117,15 @@ def _gpus_count(row: Row) -> int | None:
     return prefill or decode or row.count("num_gpus", "tp")
 
 
-def _checked(row: Row) -> bool:
-    """Tell whether a row says enough to check its joules."""
-    return all(
-        row.cell(name) is not None
-        for name in ("avg_power_w", "tput_per_gpu", "joules_per_total_token")
-    )
+def _stack(row: Row) -> str:
+    """Return the software in one text: what changes the joules of a batch must change it too."""
+    words = [row.word("framework"), row.word("image"), row.word("precision")]
+    speculation = row.word("spec_method", "mtp").lower()
+    if speculation not in ("", "none", "off", "false"):
+        words.append(speculation)
+    if row.flag("disagg"):
+        words.append("disaggregated")
+    return " ".join(filter(None, words))
 
 
 def _check_power(row: Row, gpus_count: int, joules: Decimal) -> None:
@@ -166,18 +145,18 @@ def _check_power(row: Row, gpus_count: int, joules: Decimal) -> None:
     power, flow = _positive(row, "avg_power_w"), _positive(row, "tput_per_gpu")
     if total is None or power is None or flow is None:
         return
-    # Both are means over the same GPUs, so their number cancels.
-    found = power * gpus_count / (flow * gpus_count)
-    apart = abs(float(found / total) - 1.0)
-    if apart > POWER_APART_MOST_SHARE:
-        raise RowRefused(
-            "POWER_INCONSISTENT",
-            f"{power:g} W over {flow:g} tokens/s per GPU is {found:.4g} J/token, and {total:g} "
-            f"is stated: {apart:.0%} apart, at most {POWER_APART_MOST_SHARE:.0%} may be",
-        )
+    check_power(
+        watts=float(power) * gpus_count,
+        tokens_per_s=float(flow) * gpus_count,
+        j_per_token=float(total),
+    )
 
 
-def _unchecked(file: str) -> Finding:
+def _unchecked(row: Row, file: str) -> Finding | None:
+    """Say once for a file that a row says too little to check its joules."""
+    needed = ("avg_power_w", "tput_per_gpu", "joules_per_total_token")
+    if all(row.cell(name) is not None for name in needed):
+        return None
     return Finding(
         code="POWER_UNCHECKED",
         path=file,
@@ -186,22 +165,3 @@ def _unchecked(file: str) -> Finding:
         remedy="Export those columns too",
         severity="warning",
     )
-
-
-def _few(file: str, points: Sequence[CurvePoint]) -> Iterator[Finding]:
-    """Tell curves with too few points to be fitted."""
-    curves: dict[tuple[str, str, str], set[float]] = defaultdict(set)
-    for point in points:
-        curves[point.model, point.accelerator, point.stack].add(point.batch_count)
-    few = sum(len(batches) < FIT_LEAST_COUNT for batches in curves.values())
-    if few:
-        yield Finding(
-            code="CURVE_FEW_POINTS",
-            path=file,
-            value=f"{few} of {len(curves)}",
-            limit=f"{FIT_LEAST_COUNT} batches",
-            unit="curves",
-            reason="a curve of one or two batches cannot be fitted: it only corrects one",
-            remedy="Add rows at other concurrencies",
-            severity="warning",
-        )

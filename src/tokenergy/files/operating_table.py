@@ -27,7 +27,9 @@ _TERMS: Final = tuple(term.name for term in fields(OperatingTerms))
 _TOLD: Final = tuple(part.name for part in fields(OperatingRow) if part.name != "terms")
 _KINDS: Final = {part.name: part.type for part in (*fields(OperatingTerms), *fields(OperatingRow))}
 COLUMNS: Final = (*_TERMS, "digest", "rate_mtok_per_h", *_TOLD)
-_MAY_BE_EMPTY: Final = frozenset({"also", "lengths_digest", "notes"})
+_MAY_BE_EMPTY: Final = frozenset({"also", "lengths_digest", "notes", "stack"})
+_MAY_BE_ABSENT: Final = frozenset({"stack"})
+"""Columns that tables written before them do not have."""
 _WORDS: Final = {"bound": get_args(RowBound), "tier": get_args(RowTier)}
 
 
@@ -83,7 +85,7 @@ def read_operating_rows(
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         said = getattr(error, "strerror", None) or str(error)
         return None, (_fault("OPERATING_TABLE_UNREADABLE", file, f"{file} cannot be read: {said}"),)
-    missing = [name for name in COLUMNS if name not in columns]
+    missing = [name for name in COLUMNS if name not in columns and name not in _MAY_BE_ABSENT]
     if missing:
         reason = f"{file} has no column {', '.join(map(repr, missing))}"
         return None, (_fault("OPERATING_TABLE_COLUMNS", file, reason),)

@@ -54,6 +54,7 @@ def salvage(raw: Mapping[str, Any]) -> Parts:
         serve=serve,
         carbon_price=_read(TypeAdapter(CarbonPrice), raw.get("carbon_price")),
         operating_points=_field("operating_points", raw),
+        calibration=_field("calibration", raw),
         network=network or Network(),
         positions=positions,
         broken=broken,

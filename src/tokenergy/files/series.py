@@ -82,6 +82,8 @@ def read_inputs(
         reading.operating_rows, found = read_operating_rows(folder, parts.operating_points)
         reading.findings.extend(found)
         reading.sources["operating_points"] = parts.operating_points
+    if parts.calibration is not None:  # read with the catalogue, which it corrects
+        reading.sources["calibration"] = parts.calibration
     if on_progress:
         on_progress("", len(wanted), len(wanted))
     findings = tuple(reading.findings)

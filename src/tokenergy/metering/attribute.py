@@ -1,18 +1,27 @@
 """Joules of a device to whom they are for: in whole microjoules, and not one is lost."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Final, Literal
+from typing import Final
 
+from tokenergy.company.serving.plan import IdlePolicy
 from tokenergy.errors import InputError
 from tokenergy.metering.reading import Boundary, EnergyTier, Reading
 from tokenergy.units import MICROJOULES_PER_J
 
-IdlePolicy = Literal["unallocated", "by_tokens", "by_reservation"]
-"""Who pays for a device that waits: nobody by name, all by their tokens, or by what they hold."""
-
 RESERVED_SLACK_SHARE: Final = 1e-9
+PREFILL_RATIOS: Final = (Fraction(1), Fraction(1, 2), Fraction(2))
+"""Joules of prefill as the model says, half and twice them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenWeights:
+    """Joules of one token by the model: only their ratio is used, the level is the meter's."""
+
+    decode_j_per_token: float
+    prefill_j_per_token: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +34,7 @@ class Part:
         uncached_input_tokens: prefilled in the window; what a cache answered is left out.
         reserved_share: of the device, committed to it; only `by_reservation` reads it.
         failed: it ended in an error: it pays for what it took all the same.
+        weights: of its own tokens, where they differ from those of the window.
     """
 
     part_id: str
@@ -32,14 +42,7 @@ class Part:
     uncached_input_tokens: int
     reserved_share: float = 0.0
     failed: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TokenWeights:
-    """Joules of one token by the model: only their ratio is used, the level is the meter's."""
-
-    decode_j_per_token: float
-    prefill_j_per_token: float
+    weights: TokenWeights | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,7 +113,7 @@ def attribute(
     Args:
         reading: of the device; boards of one replica added up first.
         parts: in any order.
-        weights: of a token.
+        weights: of a token of a part that has none of its own.
         waiting: the device without requests.
 
     Raises:
@@ -129,12 +132,11 @@ def attribute(
         )
     whole = round(reading.energy_j * MICROJOULES_PER_J)
     ordered = sorted(parts, key=lambda part: part.part_id)
-    weighed = _weights(ordered, weights, prefill_ratio=Fraction(1))
+    weighed, half, twice = _weights(ordered, weights)
     idle = whole if not sum(weighed) else min(whole, _idle_microjoules(reading, waiting))
     work = whole - idle
     works = divide(work, weighed)
-    halved = divide(work, _weights(ordered, weights, prefill_ratio=Fraction(1, 2)))
-    doubled = divide(work, _weights(ordered, weights, prefill_ratio=Fraction(2)))
+    halved, doubled = divide(work, half), divide(work, twice)
     idles = _idle_of(ordered, idle, waiting.policy)
     return Attribution(
         microjoules=whole,
@@ -164,21 +166,38 @@ def divide(whole: int, weights: Sequence[int]) -> list[int]:
     total = sum(weights)
     if not total:
         return [0 for _ in weights]
-    shares = [whole * weight // total for weight in weights]
+    shares, remainders = [], []
+    for weight in weights:
+        share, remainder = divmod(whole * weight, total)
+        shares.append(share)
+        remainders.append(-remainder)
     left = whole - sum(shares)
-    by_remainder = sorted(range(len(weights)), key=lambda at: (-(whole * weights[at] % total), at))
-    for at in by_remainder[:left]:
+    for at in sorted(range(len(shares)), key=remainders.__getitem__)[:left]:
         shares[at] += 1
     return shares
 
 
-def _weights(parts: Sequence[Part], weights: TokenWeights, *, prefill_ratio: Fraction) -> list[int]:
-    """Return each part's predicted joules as whole numbers of one unit: exact, in any order."""
-    decode = Fraction(weights.decode_j_per_token)
-    prefill = Fraction(weights.prefill_j_per_token) * prefill_ratio
-    unit = decode.denominator * prefill.denominator
-    out, put = int(decode * unit), int(prefill * unit)
-    return [out * part.output_tokens + put * part.uncached_input_tokens for part in parts]
+def _weights(parts: Sequence[Part], weights: TokenWeights) -> tuple[list[int], ...]:
+    """Return each part's predicted joules for each of `PREFILL_RATIOS`.
+
+    They are whole numbers of one unit: exact, in any order.
+    """
+    kinds = {weights, *(part.weights for part in parts if part.weights is not None)}
+    decode = {kind: Fraction(kind.decode_j_per_token) for kind in kinds}
+    prefill = {kind: Fraction(kind.prefill_j_per_token) for kind in kinds}
+    # denominators of floats are powers of two: the largest one holds them all
+    unit = 2 * max(each.denominator for each in (*decode.values(), *prefill.values()))
+    units = {
+        kind: (int(decode[kind] * unit), *(int(prefill[kind] * r * unit) for r in PREFILL_RATIOS))
+        for kind in kinds
+    }
+    found: tuple[list[int], ...] = tuple([] for _ in PREFILL_RATIOS)
+    for part in parts:
+        out, *puts = units[part.weights or weights]
+        written, read = out * part.output_tokens, part.uncached_input_tokens
+        for one, put in zip(found, puts, strict=True):
+            one.append(written + put * read)
+    return found
 
 
 def _idle_microjoules(reading: Reading, waiting: Waiting) -> int:
@@ -201,6 +220,23 @@ def _idle_of(parts: Sequence[Part], idle: int, policy: IdlePolicy) -> list[int]:
             return divide(idle, [int(share * unit) for share in shares])[:-1]
 
 
+def _is_right(part: Part) -> bool:
+    """Tell whether every figure of a part is a number of at least 0."""
+    weights = part.weights
+    return (
+        0.0 <= part.reserved_share < math.inf
+        and part.output_tokens >= 0
+        and part.uncached_input_tokens >= 0
+        and (
+            weights is None
+            or (
+                0.0 <= weights.decode_j_per_token < math.inf
+                and 0.0 <= weights.prefill_j_per_token < math.inf
+            )
+        )
+    )
+
+
 def _check(
     reading: Reading, parts: Sequence[Part], weights: TokenWeights, waiting: Waiting
 ) -> None:
@@ -211,12 +247,22 @@ def _check(
         ("prefill_j_per_token", weights.prefill_j_per_token),
         ("idle_w", waiting.idle_w),
         ("idle_share", waiting.idle_share),
-        *((f"reserved_share of {part.part_id!r}", part.reserved_share) for part in parts),
-        *((f"output_tokens of {part.part_id!r}", part.output_tokens) for part in parts),
-        *((f"input tokens of {part.part_id!r}", part.uncached_input_tokens) for part in parts),
     ]
+    for part in parts:
+        if _is_right(part):
+            continue
+        figures += [
+            (f"reserved_share of {part.part_id!r}", part.reserved_share),
+            (f"output_tokens of {part.part_id!r}", part.output_tokens),
+            (f"input tokens of {part.part_id!r}", part.uncached_input_tokens),
+        ]
+        if part.weights is not None:
+            figures += [
+                (f"decode_j_per_token of {part.part_id!r}", part.weights.decode_j_per_token),
+                (f"prefill_j_per_token of {part.part_id!r}", part.weights.prefill_j_per_token),
+            ]
     for name, figure in figures:
-        if not 0.0 <= figure < float("inf"):
+        if not 0.0 <= figure < math.inf:
             raise InputError(f"{window}: {name} is {figure}, must be a number of at least 0")
     if waiting.idle_share > 1.0:
         raise InputError(f"{window}: idle_share is {waiting.idle_share}, at most 1")

@@ -2,32 +2,13 @@
 
 import math
 from dataclasses import dataclass
-from typing import Final
 
+from tokenergy.company.energy_words import Boundary, EnergyTier
+from tokenergy.energy.facility import HOST_SHARE, Host, HostByPower, HostByShare
 from tokenergy.errors import InputError
-from tokenergy.metering.reading import Boundary, EnergyTier, Reading
+from tokenergy.metering.reading import Reading
 
-HOST_SHARE: Final = 25.0 / 58.0
-"""Host over board joules: 25 and 58 % of a median prompt (arXiv 2508.15734, published)."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HostByShare:
-    """The host as a share of the boards' work: the form for figures of a request."""
-
-    host_share: float = HOST_SHARE
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HostByPower:
-    """The host as watts while awake: the form for sites, where it is base power."""
-
-    host_w: float
-    """Of all hosts of the reading's boards together."""
-
-
-Host = HostByShare | HostByPower
-"""One or the other, never both."""
+__all__ = ["HOST_SHARE", "FacilityEnergy", "Host", "HostByPower", "HostByShare", "at_facility"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

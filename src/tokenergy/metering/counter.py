@@ -1,6 +1,9 @@
 """The difference of two readings of a counter, or the reason why there is none."""
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 from tokenergy.metering.meter import DeviceCount
@@ -15,6 +18,12 @@ LIMIT_SLACK_RATIO: Final = 2.0
 """A package may exceed its long-term limit for a while (RAPL's short-term constraint)."""
 COARSE_MICROJOULES: Final = 1_000_000
 """Room for the counter's own steps in a very short span."""
+STILL_S: Final = 1.0
+"""Over so long a counter that is read from its device has moved, while that is on: the slowest
+that we know, NVIDIA's, is written every 20 to 100 ms (energy sheet, section 10)."""
+COVERED_RATIO: Final = 2.0
+"""A source that looks seldom counts over another span than the window: so many times longer or
+shorter, and its figure is not the window's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,18 +59,18 @@ def difference(
     if old is None or new is None:
         return _unknown((before if old is None else after).reason or f"{after.device}: no counter")
     told = _unfit_span(after.device, span_s, least_span_s=least_span_s, every_s=every_s)
+    told = told or _another(before, after)
     if told:
         return _unknown(told)
-    if before.identity != after.identity:
-        return _unknown(
-            f"{after.device}: another counter than before ({before.identity or 'unnamed'}, now "
-            f"{after.identity or 'unnamed'})"
-        )
-    if after.wraps_at_microjoules is None:
-        if new < old:
-            return _unknown(f"{after.device}: its counter went back from {old} to {new} uJ: reset")
-        return Difference(microjoules=new - old)
-    return _wrapping(after, old, new, span_s)
+    if after.wraps_at_microjoules != before.wraps_at_microjoules:
+        return _unknown(f"{after.device}: its counter goes round elsewhere than before")
+    if after.wraps_at_microjoules is not None:
+        return _wrapping(after, old, new, span_s)
+    if old < 0 or new < 0:
+        return _unknown(f"{after.device}: its counter is below 0 ({min(old, new)} uJ)")
+    if new < old:
+        return _unknown(f"{after.device}: its counter went back from {old} to {new} uJ: reset")
+    return Difference(microjoules=new - old)
 
 
 def trapezoid(
@@ -73,9 +82,59 @@ def trapezoid(
         silent = before if old_w is None else after
         return _unknown(silent.reason or f"{after.device}: neither counter nor power")
     told = _unfit_span(after.device, span_s, every_s=every_s, gap_times_count=POWER_GAP_TIMES)
+    told = told or _another(before, after)
     if told:
         return _unknown(told)
+    for power_w in (old_w, new_w):
+        if not (math.isfinite(power_w) and power_w >= 0.0):
+            return _unknown(f"{after.device}: {power_w:g} W is no power")
     return Difference(microjoules=round((old_w + new_w) / 2.0 * span_s * MICROJOULES_PER_J))
+
+
+def uncounted(readings: Sequence[DeviceCount], ticks_s: Sequence[float]) -> str:
+    """Say why a whole window has no figure although every pair of its readings has one.
+
+    A board that is on draws power, so a counter that stands still is one that counts nothing: a
+    driver without support, the second half of a twin board, a source that has died and is
+    remembered. And a source that looks seldom has counted over another span than the window's.
+
+    Args:
+        readings: of one device, in order of time.
+        ticks_s: when each was read, by a monotonic clock.
+
+    Returns:
+        "" where nothing is against the figure.
+    """
+    first, last = readings[0], readings[-1]
+    span_s = ticks_s[-1] - ticks_s[0]
+    if last.renewed_s is not None and first.renewed_s is not None:
+        covered_s = last.renewed_s - first.renewed_s
+        if covered_s <= 0.0:
+            return f"{last.device}: its source has not looked again in {span_s:.1f} s"
+        if not span_s / COVERED_RATIO <= covered_s <= span_s * COVERED_RATIO:
+            return (
+                f"{last.device}: its source counted over {covered_s:.1f} s, and the window has "
+                f"{span_s:.1f} s: ask for longer windows"
+            )
+    if last.still_s is None or last.energy_microjoules is None:
+        return ""
+    stood_s = _stood_s([each.energy_microjoules for each in readings], ticks_s)
+    if stood_s < min(last.still_s, span_s) or stood_s < STILL_S:
+        return ""
+    return (
+        f"{last.device}: its counter stood still for {stood_s:.1f} s, and what is on draws power: "
+        "it counts nothing, or its source has not looked again"
+    )
+
+
+def _stood_s(counts: Sequence[int | None], ticks_s: Sequence[float]) -> float:
+    """Return the longest time over which a counter said the same."""
+    longest_s, since_s = 0.0, ticks_s[0]
+    for (old, new), at_s in zip(pairwise(counts), ticks_s[1:], strict=True):
+        if new != old:
+            since_s = at_s
+        longest_s = max(longest_s, at_s - since_s)
+    return longest_s
 
 
 def _wrapping(after: DeviceCount, old: int, new: int, span_s: float) -> Difference:
@@ -104,6 +163,19 @@ def _wrapping(after: DeviceCount, old: int, new: int, span_s: float) -> Differen
     return Difference(microjoules=gained)
 
 
+def _another(before: DeviceCount, after: DeviceCount) -> str:
+    """Say what makes two readings those of different counters; "" if nothing does."""
+    if before.identity != after.identity:
+        return (
+            f"{after.device}: another counter than before ({before.identity or 'unnamed'}, now "
+            f"{after.identity or 'unnamed'})"
+        )
+    old_s, new_s = before.renewed_s, after.renewed_s
+    if old_s is not None and new_s is not None and new_s < old_s:
+        return f"{after.device}: the clock of its source went back: it was started again"
+    return ""
+
+
 def _unfit_span(
     device: str,
     span_s: float,
@@ -113,7 +185,7 @@ def _unfit_span(
     gap_times_count: float = GAP_TIMES,
 ) -> str:
     """Say why a span is none to read a counter over; "" if it is one."""
-    if not span_s > 0.0:
+    if not (span_s > 0.0 and math.isfinite(span_s)):
         return f"{device}: no time passed between two readings ({span_s:.3f} s)"
     if span_s < least_span_s:
         return (

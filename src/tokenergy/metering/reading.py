@@ -3,12 +3,11 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, Literal
 
-EnergyTier = Literal["measured", "calibrated", "modelled"]
-Boundary = Literal["gpu", "it", "facility"]
-WORST_LAST: Final = ("measured", "calibrated", "modelled")
-"""A sum is known as well as its least known part."""
+from tokenergy.company.energy_words import WORST_LAST, Boundary, EnergyTier
+from tokenergy.units import MICROJOULES_PER_J
+
+__all__ = ["WORST_LAST", "Boundary", "EnergyTier", "Reading", "ReadingSum", "total"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +27,11 @@ class Reading:
     tier: EnergyTier
     boundary: Boundary
     reason: str = ""
+
+    @property
+    def energy_microjoules(self) -> int | None:
+        """Joules in whole microjoules, as counters have them: exact below 2 GJ; None as above."""
+        return None if self.energy_j is None else round(self.energy_j * MICROJOULES_PER_J)
 
     @property
     def span_s(self) -> float:

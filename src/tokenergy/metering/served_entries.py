@@ -23,6 +23,8 @@ Row = tuple[Any, ...]
 Use = tuple[tuple[str, float], int]
 """Account and begin of its window, and what was used of it."""
 BOUNDARY: Final = "meter"
+METER_MISSING: Final = "METER_MISSING"
+"""Component of the row of a window that has no reading."""
 MICROSECONDS_PER_S: Final = 1_000_000
 _NOTHING: Final[Row] = ("", "", "")
 
@@ -169,16 +171,47 @@ def refused_rows(run_id: str, refused: Refused) -> list[Row]:
 
 
 def metered_rows(run_id: str, metered: Metered) -> list[Row]:
-    """Return the measured energy of a request in one window: a line beside the modelled one."""
+    """Return the row of a METER record.
+
+    - kind `meter`, component `request`: the energy of a request in one window, beside the modelled
+      one; how it ended stands in the place of the decision where it did not complete;
+    - component `idle`: what no work of the window took;
+    - kind `finding`: a window that has no reading, and why: never a row of 0 J.
+    """
+    component = "request" if metered.request_id else "idle"
+    part = str(metered.window)
+    if metered.tenant and not metered.request_id:
+        part = f"{part}:{metered.tenant}"
+    span = (moment_text(metered.start_s), moment_text(metered.end_s))
+    place = (
+        metered.tenant, metered.tier, metered.workload, metered.site, metered.model,
+        metered.accelerator, "",
+    )  # fmt: skip
+    if metered.microjoules is None:
+        return [
+            (
+                run_id, "serve", "finding", metered.request_id, part, *span, *place,
+                METER_MISSING, 0.0, "", 0, 0, 0, "", "", "", metered.reason, "", "", "",
+            )
+        ]  # fmt: skip
     return [
         (
-            run_id, "serve", "meter", metered.request_id, str(metered.window),
-            moment_text(metered.start_s), moment_text(metered.end_s), metered.tenant,
-            metered.tier, metered.workload, metered.site, metered.model, metered.accelerator,
-            "", "request", metered.microjoules / MICROJOULES_PER_J, "J", 0, 0,
-            metered.microjoules, metered.energy_tier, metered.boundary, "", "", "", "", "",
+            run_id, "serve", "meter", metered.request_id, part, *span, *place, component,
+            metered.microjoules / MICROJOULES_PER_J, "J", 0, 0, metered.microjoules,
+            metered.energy_tier, metered.boundary, metered.outcome, _leaning(metered), "", "", "",
         )
     ]  # fmt: skip
+
+
+def _leaning(metered: Metered) -> str:
+    """Return what the figure rests on, and how far it moves with the model's joules of prefill."""
+    if metered.low_microjoules is None or metered.high_microjoules is None:
+        return metered.reason
+    low, high = (
+        each / MICROJOULES_PER_J for each in (metered.low_microjoules, metered.high_microjoules)
+    )
+    told = f"{low:.6f} to {high:.6f} J with half and twice the joules of prefill"
+    return f"{told}; {metered.reason}" if metered.reason else told
 
 
 def finding_row(run_id: str, finding: Finding, *, at_s: float) -> Row:

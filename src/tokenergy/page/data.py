@@ -24,6 +24,7 @@ class ReportData:
         value_changes: by tier and factor, what another value of the tier would change in the
             board's window, `ValueChange.to_dict()`.
         split: `Split.to_dict()`, if it was asked for.
+        media: `ServedItem.to_dict()` of each shape and board; none without media.
         economics: `Economics.to_dict()`, if it was asked for: whether the company pays.
     """
 
@@ -37,6 +38,7 @@ class ReportData:
     supply: Mapping[str, Sequence[Mapping[str, Any]]]
     demand_mtok: Mapping[str, float]
     value_changes: Sequence[Mapping[str, Any]] = ()
+    media: Sequence[Mapping[str, Any]] = ()
     split: Mapping[str, Any] | None = None
     economics: Mapping[str, Any] | None = None
 

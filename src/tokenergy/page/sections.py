@@ -9,6 +9,7 @@ from tokenergy.page import charts, tables
 from tokenergy.page.balance import grain
 from tokenergy.page.data import ReportData
 from tokenergy.page.html import Section, figure, folded, paragraph
+from tokenergy.page.media import media
 from tokenergy.page.pay import pay_sections
 from tokenergy.page.rows import (
     balance_rows,
@@ -36,6 +37,8 @@ def sections(data: ReportData) -> list[Section]:
     """Return the sections that the data can fill, and the rest with a word why not."""
     pays = pay_sections(data)
     prices = [price_now(data), price_parts(data), full_cost(data)]
+    if data.media:
+        prices.insert(2, media(data))
     found = [*pays, *prices, scorecard(data), balance(data), supply(data)]
     if data.split is not None:
         found.append(split(data))

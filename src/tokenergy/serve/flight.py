@@ -33,7 +33,7 @@ from tokenergy.serve.outlet import Outlet
 from tokenergy.serve.pool import Seat
 from tokenergy.serve.refusal import refusal_of
 from tokenergy.serve.relay import relay
-from tokenergy.serve.reserving import no_lease, reserve, reserve_soon
+from tokenergy.serve.reserving import reserve, reserve_soon
 from tokenergy.serve.sending import call_of
 from tokenergy.serve.upstream import UpstreamFault
 
@@ -305,10 +305,10 @@ class Flight:
 
     # ---- held ----
 
-    def begin_hold(self, decision: Decision) -> None:
+    async def begin_hold(self, decision: Decision) -> None:
         """Reserve and write down that it is held; the decision keeps its place in the plan."""
         if not reserve(self, decision):
-            raise no_lease()
+            await reserve_soon(self, decision)
         self._open(decision, None)
         self.held_count += 1
 

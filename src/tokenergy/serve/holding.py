@@ -90,7 +90,7 @@ class Holding:
             raise openai_error.no_room_in_time(
                 retry_s=max(1.0, decision.release_s - now_s), extra=extra
             )
-        flight.begin_hold(decision)
+        await flight.begin_hold(decision)
         tier = flight.request.tier
         self._by_tier[tier] = self._by_tier.get(tier, 0) + 1
         self._number += 1

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Final
 from tokenergy.company.decision import Decision
 from tokenergy.company.serving.ports import StoreFault
 from tokenergy.serve import openai_error
-from tokenergy.serve.openai_error import ApiError
 from tokenergy.serve.sending import wants_of
 
 if TYPE_CHECKING:
@@ -15,13 +14,6 @@ if TYPE_CHECKING:
 AGAIN_S: Final = 0.11
 """A little longer than leases are not asked after they could not be (`store.leases`)."""
 AGAIN_COUNT: Final = 5
-
-
-def no_lease() -> ApiError:
-    """Return 503: nobody can say whether a budget holds the request."""
-    return openai_error.unavailable(
-        "budgets_unavailable", "Budgets cannot be reserved at the moment."
-    )
 
 
 def reserve(flight: "Flight", decision: Decision) -> bool:
@@ -60,4 +52,6 @@ async def reserve_soon(flight: "Flight", decision: Decision) -> None:
         await asyncio.sleep(AGAIN_S)
         if reserve(flight, decision):
             return
-    raise no_lease()
+    raise openai_error.unavailable(
+        "budgets_unavailable", "Budgets cannot be reserved at the moment."
+    )

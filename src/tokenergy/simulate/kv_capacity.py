@@ -11,6 +11,7 @@ from typing import Final, Literal
 from tokenergy.company.accelerator import USABLE_MEMORY_SHARE
 from tokenergy.company.finding import Finding
 from tokenergy.company.model import LanguageModel
+from tokenergy.energy.predict import kv_copies_ratio
 from tokenergy.simulate.law_tables import refuse
 from tokenergy.units import BYTES_PER_GB
 
@@ -46,13 +47,15 @@ class ReplicaMemory:
         """Return the memory of a replica of a model of the catalogue.
 
         A model with sliding layers is counted as if they kept everything, which is what an
-        engine with one size of block does: its blocks are then a lower bound.
+        engine with one size of block does: its blocks are then a lower bound. A cache with fewer
+        heads than GPUs is kept more than once.
         """
         return cls(
             memory_gb=memory_gb,
             gpus_count=gpus_count,
             weights_gb=model.weights_gb,
-            cache_bytes_per_token=model.kv_full_bytes_per_token + model.kv_slide_bytes_per_token,
+            cache_bytes_per_token=kv_copies_ratio(model, gpus_count=gpus_count)
+            * (model.kv_full_bytes_per_token + model.kv_slide_bytes_per_token),
             usable_share=usable_share,
             block_tokens=block_tokens,
         )

@@ -101,7 +101,7 @@ class _Bench:
         """Return the replica under test; pairs that differ in the network alone share it."""
         key = (
             terms.catalogue_model, terms.accelerator, terms.gpus_count, terms.bytes_per_weight,
-            terms.batch_limit_count, terms.host_w_per_gpu,
+            terms.batch_limit_count, terms.host_w_per_gpu, terms.stack,
             *((part.lengths, part.weight_share) for part in parts),
         )  # fmt: skip
         if key not in self.samples:

@@ -10,6 +10,7 @@ from tokenergy.company.fleet import BYTES_PER_WEIGHT
 from tokenergy.company.model import LanguageModel
 from tokenergy.company.operating_row import OperatingTerms, RowTier
 from tokenergy.energy.predict import coefficients_for
+from tokenergy.energy.row_point import curve_of_terms
 from tokenergy.errors import DoesNotFit, FindingsError, InputError
 from tokenergy.simulate.bench import Bench
 from tokenergy.simulate.kv_capacity import ReplicaMemory, computed_capacity
@@ -97,6 +98,7 @@ def sample_of(
             batch_limit_count=terms.batch_limit_count,
             input_tokens=terms.input_tokens,
             output_tokens=terms.output_tokens,
+            factor_ratio=curve_of_terms(catalogue, terms).factor_ratio,
         ),
         kv_blocks_count=blocks_count,
         watermark_blocks_count=int(WATERMARK_SHARE * blocks_count),
@@ -133,7 +135,9 @@ def _law(
 ) -> tuple[TimeLaw, str, RowTier]:
     """Return the measured law of this deployment, else the roofline of its data sheet."""
     widths = {width: name for name, width in BYTES_PER_WEIGHT.items()}
-    precision = widths.get(terms.bytes_per_weight, "")
+    precision = model.weight_format or widths.get(terms.bytes_per_weight, "")
+    if model.computes_in_fp8:
+        precision = "fp8"
     own = (terms.catalogue_model, terms.accelerator, terms.gpus_count, precision)
     for one in laws:
         key = one.key

@@ -12,7 +12,6 @@ from tokenergy.simulate.law import ROOFLINE, KeyedLaw, LawKey, TimeLaw
 from tokenergy.simulate.law_tables import refuse, size_findings
 from tokenergy.units import BYTES_PER_GB
 
-FP8_BYTES_PER_WEIGHT: Final = 1.0
 FLOP_PER_TFLOP: Final = 1e12
 
 
@@ -79,7 +78,7 @@ def roofline_law(
         )
     )
     rate_tflop_per_s = accelerator.bf16_tflop_per_s
-    if model.bytes_per_weight == FP8_BYTES_PER_WEIGHT and accelerator.fp8_tflop_per_s:
+    if model.computes_in_fp8 and accelerator.fp8_tflop_per_s:
         rate_tflop_per_s = accelerator.fp8_tflop_per_s
     tflop_per_s = gpus_count * fit.arithmetic_share * rate_tflop_per_s
     # Attention works on BF16 values whatever the weights are.

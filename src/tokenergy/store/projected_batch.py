@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import chain
 from typing import NamedTuple
 
@@ -41,6 +41,9 @@ from tokenergy.store.served_tables import (
 )
 from tokenergy.store.served_terms import ServedTerms
 
+Hear = Callable[[Sequence[Record]], None]
+"""Told the records of requests as they are taken; of those settled from a MARK, OPEN and CLOSE."""
+
 _RECORD = msgspec.msgpack.Decoder(Record)
 _WRITER = msgspec.msgpack.Encoder()
 
@@ -63,7 +66,14 @@ class ProjectedBatch:
     """
 
     def __init__(
-        self, held: sqlite3.Connection, terms: ServedTerms, *, worker: int, epoch: int, at_s: float
+        self,
+        held: sqlite3.Connection,
+        terms: ServedTerms,
+        *,
+        worker: int,
+        epoch: int,
+        at_s: float,
+        hear: Hear | None = None,
     ) -> None:
         """Begin with nothing; the caller has begun the transaction.
 
@@ -72,7 +82,9 @@ class ProjectedBatch:
             terms: prices and units.
             worker, epoch: whose records.
             at_s: moment of the latest record before.
+            hear: told records beside; some twice where a transaction fails.
         """
+        self._hear = hear
         self._held, self._terms = held, terms
         self._life = (worker, epoch)
         query = "SELECT request_id FROM open_request WHERE worker = ? AND epoch = ?"
@@ -102,6 +114,8 @@ class ProjectedBatch:
                 self._rows += metered_rows(self._terms.run_id, record)
         if entries:
             self.latest_s = max(self.latest_s, _moment(entries[-1].record))
+            if self._hear is not None:
+                self._hear([entry.record for entry in entries])
 
     def settle_open(self) -> None:
         """End every request that has no CLOSE: its worker has written its last record."""
@@ -121,6 +135,8 @@ class ProjectedBatch:
             )
             self._close(closed, _WRITER.encode(closed))
             self.settled_count += 1
+            if self._hear is not None:
+                self._hear((opened, closed))
 
     def tell(self, finding: Finding) -> None:
         """Put a finding into the ledger."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from tokenergy.company.finding import Finding
-from tokenergy.store.projected_batch import ProjectedBatch
+from tokenergy.store.projected_batch import Hear, ProjectedBatch
 from tokenergy.store.segment_form import segment_numbers, segment_path
 from tokenergy.store.segment_read import (
     REMEDY,
@@ -126,6 +126,7 @@ class ProjectedLife:
         ends: up to where segments were read.
         stopped: those that are not read on, as a finding says.
         findings: what is wrong with them.
+        behind: whether there are whole records that were not read.
     """
 
     def __init__(
@@ -137,6 +138,7 @@ class ProjectedLife:
         worker: int,
         epoch: int,
         at_s: float,
+        hear: Hear | None = None,
     ) -> None:
         """Look up how far this life is read.
 
@@ -146,9 +148,11 @@ class ProjectedLife:
             journal: its segments.
             worker, epoch: whose life.
             at_s: moment of the latest record so far, for findings.
+            hear: told records beside.
         """
         self._held, self._journal, self._key = held, journal, (worker, epoch)
-        self.batch = ProjectedBatch(held, terms, worker=worker, epoch=epoch, at_s=at_s)
+        self.batch = ProjectedBatch(held, terms, worker=worker, epoch=epoch, at_s=at_s, hear=hear)
+        self.behind = False
         self.done: list[int] = []
         self.ends: dict[int, int] = {}
         self.stopped: set[int] = set()
@@ -175,6 +179,7 @@ class ProjectedLife:
             self.batch.take(read.entries)
             count += len(read.entries)
             if read.more:
+                self.behind = True
                 return count
             self.ends[number] = read.end_bytes
             if number in self.stopped:

@@ -17,6 +17,7 @@ from tokenergy.company.serving.ports import StoreFault
 from tokenergy.metering.served_entries import finding_row, moment_text
 from tokenergy.store.idempotency import SqliteIdempotency
 from tokenergy.store.lease_file import LeaseFile
+from tokenergy.store.projected_batch import Hear
 from tokenergy.store.projected_life import Journal, ProjectedLife
 from tokenergy.store.segments import is_alive
 from tokenergy.store.served_tables import INSERT_ROW, opened_ledger
@@ -39,14 +40,16 @@ class Projector:
     Attributes:
         findings: what was wrong with journals, the newest last.
         settled_count: requests settled from their last MARK.
+        behind: whether the last step left records that were written before it.
     """
 
-    def __init__(self, folder: Path, ledger: Path) -> None:
+    def __init__(self, folder: Path, ledger: Path, *, hear: Hear | None = None) -> None:
         """Open the ledger.
 
         Args:
             folder: of the gateway: plan, boards, journals, leases.
             ledger: the SQLite file.
+            hear: told every record of a request, some twice where a step fails.
 
         Raises:
             StoreFault: if the ledger cannot be opened.
@@ -58,6 +61,8 @@ class Projector:
         self._pruned_s = self._latest_s = 0.0
         self.findings: list[Finding] = []
         self.settled_count = 0
+        self.behind = False
+        self._hear = hear
 
     def step(self) -> int:
         """Project what is new, and return how many records it was.
@@ -65,6 +70,7 @@ class Projector:
         Raises:
             StoreFault: if the ledger, a segment or the leases cannot be used now: call it again.
         """
+        self.behind = False
         with self._words_for_faults():
             if texts := self._terms.changed():
                 with self._writing():
@@ -152,10 +158,12 @@ class Projector:
                 self._held.execute(INSERT_ROW, finding_row(self._terms.run_id, finding, at_s=at_s))
             for epoch, numbers in segments.items():
                 life = ProjectedLife(
-                    self._held, self._terms, journal, worker=worker, epoch=epoch, at_s=latest_s
-                )
+                    self._held, self._terms, journal, worker=worker, epoch=epoch, at_s=latest_s,
+                    hear=self._hear,
+                )  # fmt: skip
                 count += life.read(numbers, over=epoch in dead)
                 life.keep()
+                self.behind = self.behind or life.behind
                 settled += life.batch.settled_count
                 latest_s = max(latest_s, life.batch.latest_s)
                 done += life.done

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import msgspec
 
+from tokenergy.company.energy_words import worst_tier
 from tokenergy.company.serving.ports import StoreFault
 from tokenergy.company.serving.record import Refused
 from tokenergy.company.serving.usage import CostRow, UsageAsked, UsageColumn, UsageRow
@@ -171,8 +172,16 @@ def _told(rows: Sequence[tuple[Any, ...]]) -> dict[str, Any]:
             told["usage_source"] = name.removeprefix("usage_")
     if measured:
         told["measured_joules"] = sum(row[5] for row in measured) / MICROJOULES_PER_J
-        told["measured_tier"] = measured[0][6]
+        told["measured_tier"] = worst_tier(row[6] for row in measured)
+        told["measured_s"] = round(sum(_within_s(row, first) for row in measured), 3)
     return told
+
+
+def _within_s(window: tuple[Any, ...], request: tuple[Any, ...]) -> float:
+    """Return how long a window and a request have in common: of the rest nothing was measured."""
+    begun, ended = (datetime.fromisoformat(window[at]) for at in (16, 17))
+    since, until = (datetime.fromisoformat(request[at]) for at in (16, 17))
+    return max(0.0, (min(ended, until) - max(begun, since)).total_seconds())
 
 
 def _more(body: bytes) -> dict[str, Any]:

@@ -41,7 +41,8 @@ class LedgerSum:
         group: the columns that were asked for, and their value.
         entries_count: rows.
         amount_usd: what the company pays.
-        energy_mwh: energy of the rows.
+        energy_mwh: energy of the rows; of a gateway's requests that which is modelled.
+        measured_mwh: what a gateway's meters counted, beside it: of requests and of waiting.
         served_mtok: tokens of the rows that tell of service.
         quantity: sum of quantities, only where `unit` is one of the columns asked for.
         served: whole tokens and requests, and what tenants were charged.
@@ -51,6 +52,7 @@ class LedgerSum:
     entries_count: int
     amount_usd: float
     energy_mwh: float
+    measured_mwh: float
     served_mtok: float
     quantity: float | None
     served: ServedSum
@@ -62,6 +64,7 @@ class LedgerSum:
             "entries_count": self.entries_count,
             "amount_usd": self.amount_usd,
             "energy_mwh": self.energy_mwh,
+            "measured_mwh": self.measured_mwh,
             "served_mtok": self.served_mtok,
             "quantity": self.quantity,
             **self.served.to_dict(),
@@ -190,8 +193,8 @@ class SqliteLedger:
             )
         served = "sum(CASE WHEN component = 'serve' THEN quantity ELSE 0.0 END)"
         halves = [
-            f"sum({name} / {_SPLIT}), sum({name} % {_SPLIT})"
-            for name in ("amount_nano_usd", "energy_microjoules")
+            f"sum({amount} / {_SPLIT}), sum({amount} % {_SPLIT})"
+            for amount in ("amount_nano_usd", _modelled("0"), _modelled("1"))
         ]
         wanted = [*by, "count(*)", *halves, served, "sum(quantity)", *SERVED_COLUMNS]
         query = f"SELECT {', '.join(wanted)} FROM ledger"
@@ -353,16 +356,23 @@ def _schema() -> Iterator[str]:
     yield f"PRAGMA user_version = {VERSION}"
 
 
+def _modelled(beside: str) -> str:
+    """Return what to add up of energy: without what a gateway's meters counted, or that alone."""
+    metered = "source = 'serve' AND kind = 'meter'"
+    return f"(CASE WHEN ({metered}) = {beside} THEN energy_microjoules ELSE 0 END)"
+
+
 def _as_sum(by: Sequence[str], row: Sequence[Any]) -> LedgerSum:
     width = len(by)
-    count, nano_high, nano_low, energy_high, energy_low, served, quantity, *whole = row[width:]
-    microjoules = energy_high * _SPLIT + energy_low
+    count, nano_high, nano_low, *energy, served, quantity = row[width : width + 9]
+    microjoules, measured = (high * _SPLIT + low for high, low in (energy[:2], energy[2:]))
     return LedgerSum(
         group=dict(zip(by, row[:width], strict=True)),
         entries_count=count,
         amount_usd=(nano_high * _SPLIT + nano_low) / NANO_USD_PER_USD,
         energy_mwh=microjoules / (J_PER_MWH * MICROJOULES_PER_J),
+        measured_mwh=measured / (J_PER_MWH * MICROJOULES_PER_J),
         served_mtok=served,
         quantity=quantity if "unit" in by else None,
-        served=as_served(whole),
+        served=as_served(row[width + 9 :]),
     )

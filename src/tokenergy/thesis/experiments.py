@@ -14,6 +14,7 @@ from tokenergy.thesis import (
     growth_loss,
     heavy_tail,
     levers,
+    meter,
     mw_moat,
     not_yet,
     restraint,
@@ -36,7 +37,7 @@ EXPERIMENTS: Final[Mapping[str, Experiment]] = MappingProxyType(
         "T9": flexibility.run,
         "T10": heavy_tail.run,
         "T11": dual_price.run,
-        "T12": not_yet.meter,
+        "T12": meter.run,
         "T13": duel.run,
         "T14": free_power.run,
     }

@@ -18,18 +18,6 @@ def own_energy(inputs: ThesisInputs, told: Told | None = None) -> Result:
     )
 
 
-def meter(inputs: ThesisInputs, told: Told | None = None) -> Result:
-    """T12: the joules of requests sum to the counter of their device."""
-    del inputs, told
-    return _not_yet(
-        id="T12",
-        claim="the meter of joules per request is right",
-        label="identity",
-        threshold="sum of requests = device counter to 1e-6, and <= 0.1 % off a synthetic truth",
-        needs="attribution of a device's joules to its requests",
-    )
-
-
 UNIT: Final = ""
 """There is no number, so that it has no unit."""
 

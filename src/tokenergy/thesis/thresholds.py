@@ -70,6 +70,14 @@ DUAL_GAP_MOST_SHARE: Final = 0.01
 """Cost and lost value of routing by shares and admitting by duals, refreshed each hour, over a full
 re-solve that knows the hour's arrivals: the gap may be at most this."""
 
+# T12: the meter
+METER_CONSERVED_MOST_SHARE: Final = 1e-6
+"""Joules of all requests and of waiting, against what the counter counted: at most so far off."""
+METER_TRUTH_MOST_SHARE: Final = 0.001
+"""The same against what a synthetic device really took."""
+METER_WINDOWS_S: Final = (1.0, 5.0, 10.0)
+"""Lengths of a window: both hold at each of them."""
+
 # T13: the duel
 DUEL_GAP_LEAST_USD: Final = 0.0
 """The margin gap lies above this in every month before the rival's megawatts arrive."""

@@ -1,5 +1,6 @@
 """Invoices spread over the tokens of a usage file, to the last nano-dollar."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -50,6 +51,29 @@ def test_every_cent_finds_a_token_or_an_idle_gpu(tmp_path, held):
     assert parts["(unused capacity)"]["gpu"] > 180.0
     assert sum(each["usd"] for each in found["tenants"]) == pytest.approx(292.0, abs=1e-9)
     assert findings == ()
+
+
+def test_joules_that_nobody_knows_are_not_0_for_an_invoice(tmp_path, held):
+    """A window without joules, and one whose model no engine serves: by tokens, and it is told."""
+    rows = [f"grid,A1,{DAY},,energy,80,USD,1,MWh"]
+    more = (*TWO, usage("gone", 4_000_000, model="other"))
+    found, findings = told(tmp_path, held, rows, more)
+    parts = {each["tenant"]: each["usd"] for each in found["tenants"]}
+    assert parts["gone"] == pytest.approx(40.0)
+    assert [each.code for each in findings] == ["METER_MISSING"]
+
+    first, *others = ones_of(held, 18_000, 6_000)
+    silent = replace(first.joules.seen, total_j=None)
+    ones = [replace(first, joules=replace(first.joules, seen=silent)), *others]
+    assert others
+    path = tmp_path / "power.csv"
+    path.write_text(f"{HEAD}\ngrid,A1,{DAY},,energy,100,USD,1,MWh\n", encoding="utf-8")
+    sites = sites_seen(held, ones, None)
+    places = places_of(held, held.structure.world)
+    found, findings = allocated(path, held, places, sites, TWO, time_zone=None)
+    parts = {each["tenant"]: each["parts_usd"] for each in found["tenants"]}
+    assert (parts["acme"]["energy"], parts["beta"]["energy"]) == pytest.approx((75.0, 25.0))
+    assert [each.code for each in findings] == ["METER_MISSING"]
 
 
 def test_a_place_that_nobody_knows_is_a_residual_and_an_error(tmp_path, held):

@@ -27,14 +27,14 @@ def told(held, done, read=None, *, pue=1.2, place=None):
 
 
 def test_four_parts_by_hand(held):
-    """24,000 J metered, 150 W of host, half of the minute asleep at 70 W, PUE 1.2.
+    """24,000 J metered, 150 W of host, half of the minute asleep at 71.8 W, PUE 1.2.
 
-    Idle 70 x 30 = 2,100 J; gpu 24,000 - 2,100 = 21,900; host 150 x 60 = 9,000; overhead
+    Idle 71.8 x 30 = 2,154 J; gpu 24,000 - 2,154 = 21,846; host 150 x 60 = 9,000; overhead
     0.2 x 33,000 = 6,600; 39,600 in all, 5 % on either side.
     """
     seen = told(held, window_of(18_000, running_count=0.5), reading(24_000.0)).seen
     parts = (seen.idle_j, seen.gpu_j, seen.host_j, seen.overhead_j)
-    assert parts == pytest.approx((2_100.0, 21_900.0, 9_000.0, 6_600.0))
+    assert parts == pytest.approx((2_154.0, 21_846.0, 9_000.0, 6_600.0))
     assert seen.total_j == pytest.approx(39_600.0) == pytest.approx(sum(parts))
     assert (seen.low_j, seen.high_j) == pytest.approx((37_620.0, 41_580.0))
     assert seen.tier == "measured"

@@ -67,8 +67,8 @@ def test_two_fleets_of_one_sku_have_a_row_each(tmp_path):
     mtok = {"paris-1": 0.3, "oslo-1": 0.1, "paris-2": 0.2}
     now = priced_now(held.now, places, mtok)
     first, second = now.marginal["paris-1"], now.marginal["paris-2"]
-    # 0.4 J a token is 0.0001111 MWh a Mtok; 200 + 150 - 70 W over 3.6 Mtok/h are 0.0000778
-    by_hand = 1.2 * (0.4 / 3.6e3 + 280e-6 / 3.6) * 100.0
+    # 0.4 J a token is 0.0001111 MWh a Mtok; 200 + 150 - 71.8 W over 3.6 Mtok/h are 0.0000773
+    by_hand = 1.2 * (0.4 / 3.6e3 + 278.2e-6 / 3.6) * 100.0
     assert second.total_usd_per_mtok == pytest.approx(by_hand, rel=1e-6)
     assert first.total_usd_per_mtok != pytest.approx(by_hand, rel=0.01)
 

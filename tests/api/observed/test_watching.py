@@ -163,3 +163,28 @@ def test_meters_that_cannot_be_opened_are_refused_at_once(server, http, moved):
     with pytest.raises(FindingsError) as error:
         Watcher(engines, http=http, every_s=60.0, clock=moved.clock, ticks=moved.ticks)
     assert len(error.value.findings) >= 2
+
+
+def test_two_engines_of_one_meter_are_refused(server, http, moved):
+    meter = PrometheusMeter(kind="prometheus", url=server.url, query="sum(joules)", gives="j")
+    engines = [
+        Engine(name=name, metrics_url=f"{server.url}/metrics", fleet="f", model="m", meter=meter)
+        for name in ("a", "b")
+    ]
+    with pytest.raises(FindingsError) as error:
+        Watcher(engines, http=http, every_s=60.0, clock=moved.clock, ticks=moved.ticks)
+    (finding,) = error.value.findings
+    assert (finding.code, finding.path) == ("METER_DOUBLE_COUNT", "observe.engines.b.meter")
+
+
+def test_a_counter_that_stands_still_is_missing_and_not_0(server, http, moved, page):
+    meter = PrometheusMeter(kind="prometheus", url=server.url, query="sum(joules)", gives="j")
+    watch = watcher(server, http, moved, meter=meter)
+    page.joules = 24_000
+    watch.read_all()
+    moved.sleep(60)
+    watch.read_all()
+    one = cut(watch)
+    assert one.reading.energy_j is None
+    assert "METER_MISSING" in codes(one)
+    assert any("stood still" in finding.reason for finding in one.findings)

@@ -1,5 +1,6 @@
 """NVIDIA and AMD boards: the stand-in modules have the names of the real ones; neither is here."""
 
+import sys
 from datetime import UTC, datetime, timedelta
 from importlib.util import find_spec
 
@@ -63,6 +64,7 @@ def test_the_boards_of_a_replica_are_added_up_in_joules() -> None:
 
 def test_a_driver_that_was_reloaded_leaves_no_reading() -> None:
     reading = nvml_reading(Nvml([NvmlBoard("GPU-a")]), ("0",), (20,), (900,))
+    assert reading.energy_microjoules is None
     assert reading.energy_j is None
     assert "reset" in reading.reason
 
@@ -93,7 +95,10 @@ def test_a_board_that_mig_divides_has_no_figure_of_one_instance() -> None:
     assert reading.energy_j is None
     assert "MIG" in reading.reason
     instance = Nvml([NvmlBoard("MIG-1234", divided=False)])
-    assert "MIG" in nvml_reading(instance, ("MIG-1234",), (2_000_000,)).reason
+    with pytest.raises(FindingsError, match="MIG divides") as caught:
+        NvidiaBoards(("MIG-1234",), path=PATH, library=instance)
+    assert code_of(caught) == "METER_DIVIDED"
+    assert instance.opened_count == 0
     whole = nvml_reading(Nvml([NvmlBoard("GPU-a", divided=False)]), ("0",), (1_001_000,))
     assert whole.energy_j == 1.0
 
@@ -113,6 +118,53 @@ def test_a_board_that_is_lost_is_a_reason_and_is_found_again() -> None:
     hand.second += 5.0
     library.boards[0].millijoules = 1_003_000
     assert meter.reading([samples[-1], meter.read()]).energy_j == 3.0
+
+
+def test_readings_on_both_sides_of_a_reload_are_of_two_counters() -> None:
+    """Whoever drops the reading that failed between them gets no 5,000 J for it."""
+    library = Nvml([NvmlBoard("GPU-a")])
+    hand = Hand()
+    meter = hand.meter(NvidiaBoards(("0",), path=PATH, library=library))
+    before = meter.read()
+    library.boards[0].lost = True
+    hand.second = 5.0
+    meter.read()
+    library.boards[0].lost, library.boards[0].millijoules = False, 6_000_000
+    hand.second = 10.0
+    reading = meter.reading([before, meter.read()])
+    assert reading.energy_j is None
+    assert "another counter" in reading.reason
+    meter.close()
+    assert library.opened_count == 0
+
+
+def test_an_index_that_is_another_board_is_another_counter() -> None:
+    """Board 0 falls off the bus beside one that goes on; what is board 0 now is further along."""
+    library = Nvml([NvmlBoard("GPU-a"), NvmlBoard("GPU-b", millijoules=5)])
+    hand = Hand()
+    meter = hand.meter(NvidiaBoards(("0", "1"), path=PATH, library=library))
+    before = meter.read()
+    library.boards[0].lost = True
+    hand.second = 5.0
+    meter.read()
+    library.boards[0] = NvmlBoard("GPU-c", millijoules=9_000_000)
+    library.boards[1].millijoules = 500
+    hand.second = 10.0
+    reading = meter.reading([before, meter.read()])
+    assert reading.energy_j is None
+    assert "GPU-a #1, now GPU-c #1" in reading.reason
+
+
+def test_a_library_that_fails_for_good_is_opened_no_more_often_than_it_is_closed() -> None:
+    library = Nvml([NvmlBoard("GPU-a", lost=True)])
+    counts = NvidiaBoards(("0",), path=PATH, library=library)
+    for _ in range(5):
+        (count,) = counts.counts()
+        assert count.energy_microjoules is None
+        assert library.opened_count <= 1
+    counts.close()
+    counts.close()
+    assert library.opened_count == 0
 
 
 def test_a_board_that_is_not_there_or_is_named_twice_is_refused() -> None:
@@ -182,11 +234,51 @@ def test_an_amd_board_that_is_not_there_or_is_named_twice_is_refused() -> None:
     assert library.opened_count == 0
 
 
+@pytest.mark.parametrize(
+    ("board", "told"),
+    [
+        (SmiBoard("a", ticks=2**64 - 1), "not available"),
+        (SmiBoard("a", ticks=2**64 - 1, powers={"current_socket_power": 65535}), "not available"),
+        (SmiBoard("a", resolution=0.0), "a tick of its accumulator has 0 uJ"),
+        (SmiBoard("a", resolution=float("nan")), "nan uJ"),
+        (SmiBoard("a"), "stood still"),
+        (SmiBoard("a", partition="CPX"), "CPX divides it"),
+        (SmiBoard("a", ticks=None, powers={"socket_power": 0}), "neither counter nor power"),
+    ],
+)
+def test_an_amd_counter_that_tells_nothing_never_reads_0(board: SmiBoard, told: str) -> None:
+    hand = Hand()
+    meter = hand.meter(AmdBoards(("0",), path=PATH, library=Smi([board])))
+    samples = [meter.read()]
+    hand.second = 5.0
+    samples.append(meter.read())
+    reading = meter.reading(samples)
+    assert reading.energy_j is None
+    assert told in reading.reason
+
+
+def test_an_accumulator_is_exact_after_years() -> None:
+    """16 x 10^15 uJ are 500 W for a year: floats have steps of 2 there, and 61 uJ stay 61."""
+    board = SmiBoard("a", ticks=2**50, resolution=15.25)
+    meter = AmdBoards(("0",), path=PATH, library=Smi([board]))
+    (before,) = meter.counts()
+    board.ticks = 2**50 + 4
+    (after,) = meter.counts()
+    assert (after.energy_microjoules or 0) - (before.energy_microjoules or 0) == 61
+
+
+def test_a_whole_amd_board_is_one_partition() -> None:
+    (count,) = AmdBoards(("0",), path=PATH, library=Smi([SmiBoard("a", partition="SPX")])).counts()
+    assert count.energy_microjoules is not None
+
+
 # ---- neither library ---------------------------------------------------------------------
 
 
-@pytest.mark.skipif(find_spec("pynvml") is not None, reason="pynvml is installed here")
-def test_without_the_library_of_nvidia_it_says_what_to_install() -> None:
+def test_without_the_library_of_nvidia_it_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "pynvml", None)
     with pytest.raises(FindingsError, match=r"pip install 'tokenergy\[nvml\]'") as caught:
         NvidiaBoards(("0",), path=PATH)
     assert code_of(caught) == "METER_LIBRARY_MISSING"

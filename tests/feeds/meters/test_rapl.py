@@ -105,7 +105,9 @@ def test_a_zone_without_a_limit_is_held_to_a_kilowatt(root: Path) -> None:
     hand = Hand(root, "dram")
     reading = hand.after(200.0, p0_1=3_000_000, p1_1=2_000_000)
     assert reading.energy_j == 3.0
-    assert Hand(root, "dram").after(263.0).energy_j is None
+    late = Hand(root, "dram").after(263.0, p0_1=4_000_000, p1_1=4_000_000)
+    assert late.energy_j is None
+    assert "goes round" in late.reason
 
 
 def test_memory_is_added_to_its_package_and_a_part_of_it_is_not(root: Path) -> None:
@@ -118,7 +120,10 @@ def test_memory_is_added_to_its_package_and_a_part_of_it_is_not(root: Path) -> N
 
 def test_the_whole_platform_stands_alone(root: Path) -> None:
     zone(root / "intel-rapl:2", "psys")
-    assert Hand(root, "psys").after(5.0).energy_j == 0.0
+    (root / "intel-rapl:2" / "energy_uj").write_text("1000000\n")
+    hand = Hand(root, "psys")
+    (root / "intel-rapl:2" / "energy_uj").write_text("4000000\n")
+    assert hand.after(5.0).energy_j == 3.0
     assert refused(root, "package-0", "psys").startswith("METER_DOUBLE_COUNT")
 
 
@@ -160,3 +165,72 @@ def test_a_counter_that_is_no_number_is_a_reason(root: Path) -> None:
     hand = Hand(root, "package-0")
     (root / "intel-rapl:0" / "energy_uj").write_text("what\n")
     assert "cannot be read (ValueError)" in hand.after(5.0).reason
+
+
+@pytest.mark.parametrize("still", ["package-0", "dram", "intel-rapl:1:1"])
+def test_a_zone_that_stands_still_counts_nothing(root: Path, still: str) -> None:
+    """As a virtual machine shows them, and memory that a processor does not meter: never 0 J."""
+    reading = Hand(root, still).after(5.0)
+    assert reading.energy_j is None
+    assert "stood still" in reading.reason
+
+
+def test_cores_that_are_switched_off_draw_0_joules(root: Path) -> None:
+    """A part of a package may sleep: its 0 is a figure."""
+    reading = Hand(root, "core").after(5.0)
+    assert reading.energy_j == 0.0
+
+
+def test_one_silent_package_of_two_leaves_no_sum(root: Path) -> None:
+    reading = Hand(root, "package-0", "package-1").after(5.0, p0=2_000_000)
+    assert reading.energy_j is None
+    assert "package-1" in reading.reason
+
+
+def test_a_zone_that_goes_away_is_a_reason_and_comes_back(root: Path) -> None:
+    hand = Hand(root, "package-0")
+    file = root / "intel-rapl:0" / "energy_uj"
+    file.unlink()
+    gone = hand.after(5.0)
+    assert gone.energy_j is None
+    assert "no such zone any more" in gone.reason
+    hand.samples = hand.samples[-1:]
+    assert hand.after(5.0, p0=2_000_000).energy_j is None
+    hand.samples = hand.samples[-1:]
+    assert hand.after(5.0, p0=5_000_000).energy_j == 3.0
+
+
+def test_an_id_that_is_another_zone_after_a_reload_is_another_counter(root: Path) -> None:
+    hand = Hand(root, "package-0")
+    (root / "intel-rapl:0" / "name").write_text("package-1\n")
+    reading = hand.after(5.0, p0=9_000_000)
+    assert reading.energy_j is None
+    assert "another counter" in reading.reason
+
+
+def test_a_counter_that_began_anew_does_not_pass_for_a_wrap(root: Path) -> None:
+    """100 kJ, then 0: as a wrap 162 kJ in 5 s at 200 W. It is a reset: a machine that slept."""
+    hand = Hand(root, "package-0")
+    hand.after(5.0, p0=100_000_000_000)
+    hand.samples = hand.samples[-1:]
+    reading = hand.after(5.0, p0=0)
+    assert reading.energy_j is None
+    assert "began anew" in reading.reason
+
+
+def test_a_poller_that_slept_through_a_wrap_has_no_figure(root: Path) -> None:
+    """Two hours at 200 W are 5 rounds of the counter, and it has even risen since."""
+    reading = Hand(root, "package-0").after(7200.0, p0=200_000_000_000)
+    assert reading.energy_j is None
+
+
+def test_a_zone_claims_its_parts_and_the_platform_everything(root: Path) -> None:
+    zone(root / "intel-rapl:2", "psys")
+    claims = {
+        name: RaplZones((name,), root=str(root), path=PATH).claims
+        for name in ("intel-rapl:0", "intel-rapl:0:0", "intel-rapl:0:1", "psys", "core")
+    }
+    assert claims["intel-rapl:0"] & claims["intel-rapl:0:0"]
+    assert not claims["intel-rapl:0"] & claims["intel-rapl:0:1"]  # memory has its own counter
+    assert claims["intel-rapl:0"] & claims["core"]
+    assert all(claims["psys"] & other for other in claims.values())

@@ -82,7 +82,7 @@ def _works(
             works.append(_nowhere(row))
         for place in served_by:
             name = place.engine.name
-            work = _work(held, place, row, share[name], j_per_token.get(name) or 0.0)
+            work = _work(held, place, row, share[name], j_per_token.get(name))
             busy_ms[work.fleet] = busy_ms.get(work.fleet, 0) + work.gpu_ms
             works.append(work)
     start, end = min(row.start for row in usage), max(row.end for row in usage)
@@ -102,7 +102,7 @@ def _works(
 
 
 def _work(
-    held: ObservedCompany, place: Placed, row: UsageRow, share: float, j_per_token: float
+    held: ObservedCompany, place: Placed, row: UsageRow, share: float, j_per_token: float | None
 ) -> Work:
     """Return what an engine did of a row."""
     fleet = held.company.fleets[place.fleet]
@@ -120,7 +120,9 @@ def _work(
         site=fleet.site,
         fleet=fleet.name,
         tokens=round((row.input_tokens + row.output_tokens) * share),
-        energy_microjoules=round(j_per_token * output * MICROJOULES_PER_J),
+        energy_microjoules=None
+        if j_per_token is None
+        else round(j_per_token * output * MICROJOULES_PER_J),
         gpu_ms=gpu_ms,
     )
 
@@ -132,6 +134,7 @@ def _nowhere(row: UsageRow) -> Work:
         tenant=row.tenant,
         model=row.model,
         tokens=row.input_tokens + row.output_tokens,
+        energy_microjoules=None,
     )
 
 

@@ -13,7 +13,7 @@ from tokenergy.company.finding import Finding
 from tokenergy.company.observe import Engine
 from tokenergy.errors import FindingsError, InputError
 from tokenergy.feeds.http import Http, utc_now
-from tokenergy.feeds.meters.open_meter import OpenMeter, meter_of
+from tokenergy.feeds.meters.open_meter import OpenMeter, meter_of, overlaps
 from tokenergy.feeds.watch import THREADS_COUNT, Sampler, Watch, sampler_of
 from tokenergy.metering.meter import MeterSample
 from tokenergy.metering.reading import Reading
@@ -188,6 +188,7 @@ def _opened(
             )
         except FindingsError as error:
             findings += error.findings
+    findings += overlaps(found)
     if findings:
         for meter in found.values():
             meter.close()

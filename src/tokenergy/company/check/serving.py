@@ -14,6 +14,7 @@ BYTES_PER_TOKEN: Final = 4.0
 """Bytes of text for a token where nothing was counted; a guess of the gateway sheet (3.4)."""
 ANY_LADDER: Final = "auto"
 """The model name that the door takes for the first ladder of a tier."""
+RESERVED_SLACK_SHARE: Final = 1e-9
 CLIENT_PATIENCE_S: Final = 600.0
 """After so long the usual clients give up."""
 
@@ -28,6 +29,7 @@ def check_serving(parts: Parts) -> Iterator[Finding]:
     for position, upstream in enumerate(serve.upstreams):
         yield from check_upstream(f"serve.upstreams[{position}]", upstream, parts)
     yield from _tenants(serve, parts)
+    yield from _reserved(serve)
     yield from _aliases(serve, parts)
     yield from _ladders(parts)
     yield from _limits(serve.limits, parts)
@@ -145,6 +147,20 @@ def _twice(
 
 
 # ---- who asks, for what ----------------------------------------------------------------
+
+
+def _reserved(serve: Serve) -> Iterator[Finding]:
+    reserved_share = sum(tenant.reserved_share for tenant in serve.tenants)
+    if reserved_share > 1.0 + RESERVED_SLACK_SHARE:
+        yield Finding(
+            code="RESERVED_BEYOND_WHOLE",
+            path="serve.tenants",
+            value=f"{reserved_share:g}",
+            limit="1",
+            reason="tenants' reserved_share add up to more than every server: joules of waiting "
+            "would go by other shares than stated",
+            remedy="Lower reserved_share of a tenant",
+        )
 
 
 def _tenants(serve: Serve, parts: Parts) -> Iterator[Finding]:

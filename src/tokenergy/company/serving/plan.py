@@ -14,6 +14,8 @@ from tokenergy.company.board import ServiceTier
 UpstreamKind = Literal["openai", "simulated"]
 WindowName = Literal["hour", "day", "week", "month"]
 WhenClientLeaves = Literal["cancel", "drain"]
+IdlePolicy = Literal["unallocated", "by_tokens", "by_reservation"]
+"""Who pays for a device that waits: nobody by name, all by their tokens, or by what they hold."""
 PLAN_VERSION: Final = 1
 BUDGET: Final = "budget:"
 """How accounts begin that are budgets of the company: marginal cost, or joules."""
@@ -102,6 +104,8 @@ class TenantPlan(Plain, frozen=True, kw_only=True):
         requests_per_min, tokens_per_min: rate limits over all its keys; None: none.
         concurrent_count: requests at once; None: no limit of its own.
         remote_media: whether URLs inside messages go to the model server, which fetches them.
+        reserved_share: of every metered server, held for it: its part of their idle joules where
+            these go by reservation.
     """
 
     name: str
@@ -114,6 +118,7 @@ class TenantPlan(Plain, frozen=True, kw_only=True):
     tokens_per_min: int | None = None
     concurrent_count: int | None = None
     remote_media: bool = False
+    reserved_share: float = 0.0
 
 
 class PricePlan(Plain, frozen=True, kw_only=True):
@@ -205,6 +210,31 @@ class LimitsPlan(Plain, frozen=True, kw_only=True):
     cap_tokens: int = 4_096
 
 
+class MeterPlan(Plain, frozen=True, kw_only=True):
+    """Meters whose joules are divided among the requests of some servers, as one.
+
+    Attributes:
+        name: of its engines.
+        engines: as the company file says them (JSON of `company.observe.Engine`); the joules of
+            all are added up before they are divided.
+        upstreams: names of the servers whose requests take them.
+        site, model, accelerator: where and what; model is "" where several share the meters.
+        idle_w: what all of it draws while no request runs.
+        idle: who pays for that.
+        every_s: length of a window.
+    """
+
+    name: str
+    engines: tuple[str, ...]
+    upstreams: tuple[str, ...]
+    site: str
+    model: str
+    accelerator: str
+    idle_w: float
+    idle: IdlePolicy = "unallocated"
+    every_s: float = 5.0
+
+
 class WorkerPlan(Plain, frozen=True, kw_only=True):
     """All of it, for one gateway.
 
@@ -221,6 +251,7 @@ class WorkerPlan(Plain, frozen=True, kw_only=True):
         strict: whether the last byte waits until the disk has the record.
         open_door: whether requests without a key are taken, as tenant `tenants[0]`: only where the
             server listens on this machine alone and no key was ever made.
+        meters: read by control; workers do not look at them.
     """
 
     version: int = PLAN_VERSION
@@ -243,6 +274,7 @@ class WorkerPlan(Plain, frozen=True, kw_only=True):
     hide_site: bool = False
     strict: bool = False
     open_door: bool = False
+    meters: tuple[MeterPlan, ...] = ()
 
 
 def encoded_plan(plan: WorkerPlan) -> bytes:

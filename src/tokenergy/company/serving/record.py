@@ -247,7 +247,18 @@ class Refused(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag="r
 
 
 class Metered(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag="e"):
-    """The measured share of one window: a line beside the modelled one, never over it."""
+    """The measured share of one window: a line beside the modelled one, never over it.
+
+    Attributes:
+        request_id: "": what nobody's work took, or a window that has no reading.
+        window: number of the window, never given twice in a gateway's folder.
+        tenant: of a request; of an idle line, who pays for it, "" for nobody.
+        microjoules: None: the window has no reading, and `reason` says why.
+        outcome: how the request ended where it did not complete; "" else.
+        low_microjoules, high_microjoules: between which they lie where prefill takes half or
+            twice the joules that the model says; None where nothing depends on it.
+        reason: what the figure rests on.
+    """
 
     request_id: str
     window: int
@@ -259,9 +270,13 @@ class Metered(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag="e
     site: str
     model: str
     accelerator: str
-    microjoules: int
+    microjoules: int | None
     energy_tier: str
     boundary: str
+    outcome: str = ""
+    low_microjoules: int | None = None
+    high_microjoules: int | None = None
+    reason: str = ""
 
 
 Record = Opened | Marked | Closed | Refused | Metered

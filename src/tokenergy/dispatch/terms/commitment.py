@@ -70,7 +70,7 @@ class Commitment:
             lambda seen: -least_share * capacity_mwh(seen),
         )
         return Added(
-            columns={on: _yes_or_no(), start: self._start_rule()},
+            columns={on: self._yes_or_no(), start: self._start_rule()},
             rows={
                 most: _no_more_than_0,
                 least: _no_less_than_0,
@@ -91,6 +91,17 @@ class Commitment:
         past = metered.before.get(self.contract_id, ContractState())
         before = np.concatenate(([past.on], runs[:-1]))
         return np.asarray(self.spec.start_usd * (runs & ~before), dtype=np.float64)
+
+    def _yes_or_no(self) -> ColumnRule:
+        def numbers(window: Window, state: State) -> ColumnNumbers:
+            """on[t] is 0 or 1, and 0 where there is no capacity: a term begins with a start."""
+            can_run = window.mean(self.spec.capacity_mw) > 0.0
+            upper = (window.live() * can_run)[:, None]
+            return ColumnNumbers(
+                costs=np.zeros_like(upper), lower=np.zeros_like(upper), upper=upper
+            )
+
+        return numbers
 
     def _start_rule(self) -> ColumnRule:
         def numbers(window: Window, state: State) -> ColumnNumbers:
@@ -186,15 +197,6 @@ class PermitHours:
             return np.full(count, -INFINITY), upper
 
         return rule
-
-
-def _yes_or_no() -> ColumnRule:
-    def numbers(window: Window, state: State) -> ColumnNumbers:
-        """on[t] is 0 or 1."""
-        live = window.live()[:, None]
-        return ColumnNumbers(costs=np.zeros_like(live), lower=np.zeros_like(live), upper=live)
-
-    return numbers
 
 
 def _prohibitive(count: int) -> ColumnRule:

@@ -1,7 +1,7 @@
 """24/7 clean power: a share of a period's load is matched, hour by hour, with clean power.
 
     matched[t] <= load[t]
-    matched[t] <= clean[t] + grid share[t] x buy[t]
+    matched[t] <= clean[t] + grid share[t] x what is bought[t], net of what is sold (`netting`)
     billed <= sum over the period of matched
     billed + short = target x sum of load
 
@@ -28,10 +28,11 @@ from tokenergy.dispatch.columns import (
     ColumnNumbers,
     ColumnRule,
 )
-from tokenergy.dispatch.rows import Moving, RowRule
+from tokenergy.dispatch.rows import RowRule
 from tokenergy.dispatch.supply import FloatArray
+from tokenergy.dispatch.terms.netting import known_clean_mw, net_of_sales
 from tokenergy.dispatch.terms.periods import Periods, believed
-from tokenergy.dispatch.terms.term import Added, Rent, block_name
+from tokenergy.dispatch.terms.term import Added, Rent, block_name, following
 from tokenergy.dispatch.window import Window
 from tokenergy.dispatch.world import State, World
 from tokenergy.lp.program import Program
@@ -98,31 +99,36 @@ class Matching:
         )
         values = (
             lambda seen: -seen.pue[self.site][:, None],
-            lambda seen: -believed(self.grid_share, seen, world)[:, None],
+            lambda seen: -self.bought_share(seen, world)[:, None],
             lambda seen: -self.periods.parts(seen),
             lambda seen: (
                 -self.target_share * seen.pue[self.site][:, None] * self.periods.parts(seen)
             ),
         )
+        netted = net_of_sales(self, program, world)
         return Added(
             columns={
                 matched: self._matched_rule(),
                 billed: self._billed_rule(count),
                 short: self._short_rule(world, count, elastic),
+                **netted.columns,
             },
             rows={
                 load: self._load_rule(),
                 clean: self._clean_rule(world),
                 covered: self._covered_rule(count),
                 target: self._target_rule(count),
+                **netted.rows,
             },
-            moving=tuple(
-                Moving(link=link, values=each)
-                for link, each in zip(links, values, strict=True)
-                if link is not None
-            ),
+            moving=(*map(following, links, values), *netted.moving),
+            integers=netted.integers,
             short={short: "MWh"},
         )
+
+    def bought_share(self, window: Window, world: World) -> FloatArray:
+        """Return the share of what is bought that counts as clean, 0 outside the term [n]."""
+        inside = self.periods.parts(window).sum(axis=1)
+        return np.asarray(believed(self.grid_share, window, world) * inside)
 
     def constant_usd(self, world: World) -> float:
         """Return what periods were charged before the horizon, below 0: it is in their columns."""
@@ -217,7 +223,7 @@ class Matching:
 
     def _clean_rule(self, world: World) -> RowRule:
         def rule(window: Window, state: State) -> tuple[FloatArray, FloatArray]:
-            upper = (believed(self.clean_mw, window, world) * window.live_h())[:, None]
+            upper = (known_clean_mw(self, window, world) * window.live_h())[:, None]
             return np.full_like(upper, -INFINITY), upper
 
         return rule

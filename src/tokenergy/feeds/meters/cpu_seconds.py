@@ -41,6 +41,8 @@ class ProcessSeconds:
             note=f"modelled: CPU seconds x {meter.w_per_core:g} W per core",
             every_s=every_s,
         )
+        told = f"pid {self._pid}" if self._pid is not None else f"port {self._port}"
+        self.claims = frozenset({f"process:{told}"})
 
     def counts(self) -> tuple[DeviceCount, ...]:
         """Return the CPU seconds of the process and its children, times watts."""

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from tokenergy.company.refusal import refuse
+from tokenergy.metering.counter import STILL_S
 from tokenergy.metering.meter import DeviceCount, MeterRule
 from tokenergy.units import MICROJOULES_PER_J
 
@@ -13,6 +14,10 @@ UNSTATED_LIMIT_W: Final = 1000.0
 assumption. It only bounds how long a span may be before the counter could go round twice."""
 LIMITS: Final = ("constraint_1_power_limit_uw", "constraint_0_max_power_uw")
 """The limit of short spans, and the package's greatest: what of them is larger."""
+PLATFORM: Final = "psys"
+MAY_STAND_STILL: Final = frozenset({"core", "uncore"})
+"""Parts of a package that it may switch off: of them alone 0 J over a window is a figure."""
+NOTE: Final = "whole zones: every process of the machine is in them"
 OUTSIDE_THE_PACKAGE: Final = frozenset({"dram"})
 """Memory stands below its package in the tree and has a counter of its own: a package's joules
 do not include it, so the two may be added (Intel SDM vol. 3, RAPL domains)."""
@@ -32,8 +37,12 @@ class _Zone:
     wraps_at_microjoules: int | None
     limit_w: float
 
-    def is_below(self, other: "_Zone") -> bool:
-        return self.zone_id.startswith(f"{other.zone_id}:")
+    def is_in(self, other: "_Zone") -> bool:
+        """Whether the other's joules include this one's."""
+        if other.name == PLATFORM:
+            return self is not other
+        below = self.zone_id.startswith(f"{other.zone_id}:")
+        return below and self.name not in OUTSIDE_THE_PACKAGE
 
 
 class RaplZones:
@@ -57,7 +66,7 @@ class RaplZones:
         Raises:
             FindingsError: METER_UNAVAILABLE, METER_DEVICE_UNKNOWN, METER_DOUBLE_COUNT.
         """
-        self.rule = MeterRule(tier="measured", boundary="gpu", every_s=every_s)
+        self.rule = MeterRule(tier="measured", boundary="gpu", note=NOTE, every_s=every_s)
         every = _zones_of(Path(root))
         if not every:
             refuse(
@@ -68,6 +77,12 @@ class RaplZones:
                 remedy="Read the meter on the bare machine, or use cpu_seconds with stated watts",
             )
         self._zones = _chosen(every, zones, path)
+        self.claims = frozenset(
+            f"rapl:{inner.zone_id}"
+            for outer in self._zones
+            for inner in every
+            if inner is outer or inner.is_in(outer)
+        )
 
     def counts(self) -> tuple[DeviceCount, ...]:
         """Return every zone's counter."""
@@ -123,8 +138,7 @@ def _chosen(every: tuple[_Zone, ...], wanted: tuple[str, ...], path: str) -> tup
     zones = tuple(chosen.values())
     for inner in zones:
         for outer in zones:
-            counted = inner.is_below(outer) and inner.name not in OUTSIDE_THE_PACKAGE
-            if counted or (outer.name == "psys" and inner is not outer):
+            if inner.is_in(outer):
                 _refuse_double(path, inner, outer)
     return zones
 
@@ -145,16 +159,20 @@ def _count(zone: _Zone) -> DeviceCount:
         microjoules = int((zone.folder / "energy_uj").read_text(encoding="ascii"))
     except PermissionError:
         return DeviceCount(device=device, reason=f"{device}: no permission; {REMEDY_OF_PERMISSION}")
+    except FileNotFoundError:
+        return DeviceCount(device=device, reason=f"{device}: the kernel has no such zone any more")
     except (OSError, ValueError) as error:
         return DeviceCount(
             device=device, reason=f"{device}: energy_uj cannot be read ({type(error).__name__})"
         )
     return DeviceCount(
         device=device,
-        identity=zone.zone_id,
+        # after a reload of the kernel's module the same id may be another zone's
+        identity=f"{zone.zone_id} {_text(zone.folder / 'name') or 'unnamed'}",
         energy_microjoules=microjoules,
         wraps_at_microjoules=zone.wraps_at_microjoules,
         limit_w=zone.limit_w if zone.wraps_at_microjoules else None,
+        still_s=None if zone.name in MAY_STAND_STILL else STILL_S,
     )
 
 
