@@ -1,9 +1,9 @@
 """A budget under a race: many clients, several workers, worth a number of requests, never over.
 
 Every request reserves its worst case and settles what it used. The last requests of a budget may
-be refused while others still hold their worst case, so the budget is asked until nothing is under
-way; 97 % of it must have been of use. `holder_killed`: a worker that holds leases is killed under
-load; what it had spent is known from its journal, and nothing of it twice.
+be refused while others still hold their worst case, so the budget is asked in turns, at last by a
+few clients; 97 % of it must have been of use. `holder_killed`: a worker that holds leases is killed
+under load; what it had spent is known from its journal, and nothing of it twice.
 """
 
 import time
@@ -17,7 +17,9 @@ TOKENS = 64
 MEAN_PROMPT_TOKENS = 41.5
 """Of the fake upstream: 17 to 66, in turn; some of it cached, and cheaper."""
 NANO = 1_000_000_000
-TURNS_COUNT = 2
+LAST_CLIENTS = (4, 2)
+"""Of the last turns: many at once would all be refused while the first of them hold their worst
+case, which is a token a byte of prompt: some three times what a request comes to here."""
 USABLE_SHARE = 0.97
 BUSY_SHARE = 0.01
 """So many may be told 503: workers wait for one another at the store of leases."""
@@ -36,7 +38,9 @@ def raced(
         worth_count * (MEAN_PROMPT_TOKENS * INPUT_NANO_USD + TOKENS * OUTPUT_NANO_USD)
     )
     limit = SpendLimit(tenant="acme", usd=limit_nano_usd / NANO)
-    logs = [folder / f"clients-{turn}.log" for turn in range(TURNS_COUNT)]
+    turns = [(clients, 2 * worth_count), (clients, worth_count)]
+    turns += [(few, worth_count // 4) for few in LAST_CLIENTS]
+    logs = [folder / f"clients-{turn}.log" for turn in range(len(turns))]
     with (
         upstreams(2) as servers,
         gateway(
@@ -46,15 +50,15 @@ def raced(
             spend_limits=(limit,),
         ) as running,
     ):
-        for turn, log in enumerate(logs):
+        for turn, (log, (connections, requests)) in enumerate(zip(logs, turns, strict=True)):
             load = Load(
                 running.port,
-                connections=clients,
+                connections=connections,
                 key=running.key("acme"),
                 log=log,
                 tokens=TOKENS,
                 first_us=2_000,
-                requests=max(clients, (2 * worth_count) >> turn),
+                requests=max(connections, requests),
                 start=turn * 1_000_000,
                 seed=turn,
             )

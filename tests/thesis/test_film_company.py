@@ -41,10 +41,10 @@ def film() -> Film:
 
 
 def test_own_gpus_carry_the_mean_and_leased_ones_the_peaks(film: Film) -> None:
-    """A clip keeps a GPU busy for 477 s: one clip a second keeps as many GPUs."""
+    """A clip keeps a GPU busy for 474 s: one clip a second keeps as many GPUs."""
     world = film.world
     clip_s = film.clip_mtok / world.routes[0].rate_mtok_per_h * 3600.0
-    assert clip_s == pytest.approx(477.0, abs=1.0)
+    assert clip_s == pytest.approx(474.0, abs=1.0)
     busy = world.arrivals_mtok[0] / film.clip_mtok / 3600.0 * clip_s
     assert busy.mean() <= film.owned_count < busy.mean() + 2.0
     assert busy.max() < film.owned_count + film.leased_count < 1.06 * busy.max() + 2.0
