@@ -49,8 +49,9 @@ def item_table(items: Sequence[Mapping[str, Any]], stated: Stated) -> str:
     rows = [
         dict(item)
         | {
-            "shape": f"{item['height']} x {item['width']}, {item['frames']} frames, "
-            f"{item['steps']} steps",
+            "shape": f"{item['height']} x {item['width']}"
+            + (f", {item['frames']} frames" if item["frames"] > 1 else "")
+            + f", {item['steps']} steps",
             "place": _place(item),
         }
         for item in items
@@ -115,7 +116,7 @@ def length_table(rows: Sequence[Row], stated: Stated) -> str:
     columns = [
         Column(title="Model", name="line"),
         Column(title="Length, s", name="duration_s", write=significant),
-        Column(title="Frames", name="frames", write=amount),
+        Column(title="Frames", name="frames", write="{:,.0f}".format),
         Column(title="J", name="j_per_item", write=amount),
         Column(title="Wh", name="wh_per_item", write=significant),
         Column(title="J a second", name="j_per_video_s", write=amount),

@@ -24,6 +24,11 @@ def money(value: float) -> str:
     return _signed(f"{value:,.0f}" if abs(value) >= 1000.0 else f"{value:,.2f}")
 
 
+def cents(value: float) -> float:
+    """Return an amount rounded to a cent: what is less is arithmetic's, and no bar of a chart."""
+    return round(value, 2) + 0.0
+
+
 def percent(value: float, decimals: int = 1) -> str:
     """Write a share as per cent."""
     return _signed(f"{100.0 * value:,.{decimals}f}") + "\N{NO-BREAK SPACE}%"

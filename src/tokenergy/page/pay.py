@@ -12,7 +12,7 @@ from tokenergy.economics.reconcile import RESIDUAL_MOST_SHARE
 from tokenergy.page import pay_charts, pay_rows, pay_tables, users
 from tokenergy.page.data import ReportData
 from tokenergy.page.html import Section, figure, paragraph
-from tokenergy.page.number import cell, known, money, percent, significant
+from tokenergy.page.number import cell, cents, known, money, percent, significant
 from tokenergy.page.rows import Given, Row, unique
 from tokenergy.page.stated import stated
 
@@ -142,11 +142,11 @@ def saving(data: ReportData, economics: Given) -> Section:
         return Section(anchor="saving", link="Saving", title=title, body=paragraph(text))
     band = held.get("saving")
     rows: list[Row] = [
-        {"what": "saving", "usd": held["saving_usd"]}
-        | {f"{end}_usd": band[f"{end}_usd"] if band else None for end in ("low", "high")}
+        {"what": "saving", "usd": cents(held["saving_usd"])}
+        | {f"{end}_usd": cents(band[f"{end}_usd"]) if band else None for end in ("low", "high")}
     ]
     if known(held.get("regret_usd")):
-        left = {"what": "left to clairvoyant", "usd": held["regret_usd"]}
+        left = {"what": "left to clairvoyant", "usd": cents(held["regret_usd"])}
         rows.append(left | {"low_usd": None, "high_usd": None})
     chart = pay_charts.saving_chart(
         rows, stated=when, against=str(held["baseline"]), banded=bool(band)

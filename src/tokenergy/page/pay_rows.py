@@ -5,7 +5,7 @@ from typing import Final
 
 from tokenergy.company.currency import in_currency
 from tokenergy.page.data import ReportData
-from tokenergy.page.number import known, percent, significant
+from tokenergy.page.number import cents, known, percent, significant
 from tokenergy.page.rows import Given, Row, is_media
 
 STEPS: Final = {
@@ -351,7 +351,8 @@ def exposure_rows(exposures: Given) -> list[Row]:
     """Return the five exposures, what the bill holds beside them, and the bill."""
     names = ("volume", "price", "shape", "covariance", "basis")
     rows: list[Row] = [
-        {"exposure": name, "kind": "exposure", "usd": exposures[f"{name}_usd"]} for name in names
+        {"exposure": name, "kind": "exposure", "usd": cents(exposures[f"{name}_usd"])}
+        for name in names
     ]
     rows.append({"exposure": "charges", "kind": "charges", "usd": exposures["charges_usd"]})
     whole = exposures["total_usd"] + exposures["charges_usd"]
