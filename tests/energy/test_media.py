@@ -16,7 +16,6 @@ from tokenergy.energy.media import (
     latent_tokens,
     media_band,
     media_work,
-    video_j_per_video_s,
 )
 from tokenergy.energy.predict import coefficients_for
 from tokenergy.errors import InputError
@@ -189,12 +188,12 @@ def test_joules_grow_with_steps_and_frames(steps: int, frames: int) -> None:
 def test_a_long_clip_costs_more_per_second() -> None:
     clip = {"gpus_count": 1, "height": 480, "width": 832, "steps": 50}
     short, long = (
-        video_j_per_video_s(WAN, H100, duration_s=seconds, **clip)  # type: ignore[arg-type]
+        clip_energy(WAN, H100, duration_s=seconds, **clip)  # type: ignore[arg-type]
         for seconds in (2.0, 10.0)
     )
     assert long > 2 * short
     whole_j = item_j(WAN, H100, frames=81, **clip)
-    native_j = video_j_per_video_s(WAN, H100, duration_s=81 / 16, **clip)  # type: ignore[arg-type]
+    native_j = clip_energy(WAN, H100, duration_s=81 / 16, **clip).j_per_video_s  # type: ignore[arg-type]
     assert native_j * 81 / 16 == pytest.approx(whole_j)
     assert native_j / 3600 == pytest.approx(16, abs=1)
 
@@ -214,9 +213,9 @@ def test_an_image_is_no_film() -> None:
         latent_tokens(FLUX, height=1024, width=1024, frames=2)
     clip = {"gpus_count": 1, "height": 480, "width": 832, "steps": 50}
     with pytest.raises(InputError, match="images"):
-        video_j_per_video_s(FLUX, H100, duration_s=1.0, **clip)  # type: ignore[arg-type]
+        clip_energy(FLUX, H100, duration_s=1.0, **clip)  # type: ignore[arg-type]
     with pytest.raises(InputError, match="clip"):
-        video_j_per_video_s(WAN, H100, duration_s=0.0, **clip)  # type: ignore[arg-type]
+        clip_energy(WAN, H100, duration_s=0.0, **clip)  # type: ignore[arg-type]
 
 
 def test_bands() -> None:

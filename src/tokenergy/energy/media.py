@@ -174,6 +174,9 @@ def clip_energy(
 ) -> ClipEnergy:
     """Return what a clip of that length takes.
 
+    Joules per second of video are not a constant: attention grows with the square of the length,
+    so a long clip costs more per second than a short one.
+
     Args:
         fps: frames per second; None: the model's own.
 
@@ -199,31 +202,6 @@ def clip_energy(
         clip_j=clip_j,
         j_per_video_s=clip_j / duration_s,
     )
-
-
-def video_j_per_video_s(
-    model: MediaModel,
-    coefficients: Coefficients,
-    *,
-    gpus_count: int,
-    height: int,
-    width: int,
-    duration_s: float,
-    steps: int,
-    fps: float | None = None,
-) -> float:
-    """Return joules per second of video for a clip of that length, J per video second.
-
-    Not a constant: attention grows with the square of the length, so a long clip costs more
-    per second than a short one.
-
-    Raises:
-        InputError: if the model makes no video, or length or rate is not a positive number.
-    """
-    return clip_energy(
-        model, coefficients, gpus_count=gpus_count, height=height, width=width,
-        duration_s=duration_s, steps=steps, fps=fps,
-    ).j_per_video_s  # fmt: skip
 
 
 def media_band(model: MediaModel, *, fitted: bool) -> tuple[float, float]:

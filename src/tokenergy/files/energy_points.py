@@ -6,8 +6,6 @@ a prediction is worked out anew from whatever the catalogue predicts by then.
 
 import csv
 import io
-import os
-import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -34,6 +32,7 @@ from tokenergy.files.mlenergy import read_mlenergy
 from tokenergy.files.plain_cell import plain_cell
 from tokenergy.files.records import open_records
 from tokenergy.files.refused import RowRefused
+from tokenergy.files.whole_file import write_whole_file
 
 PointsKind = Literal["points", "mlenergy", "inferencex"]
 FIELD: Final = "calibration"
@@ -187,19 +186,7 @@ def write_points(path: Path, points: Sequence[CurvePoint]) -> None:
     writer.writerow(KEPT)
     writer.writerows([_cell(getattr(point, name)) for name in KEPT] for point in points)
     try:
-        with tempfile.NamedTemporaryFile(
-            "w", dir=path.parent, prefix=f".{path.name}.", delete=False, encoding="utf-8",
-            newline="",
-        ) as held:  # fmt: skip
-            try:
-                held.write(text.getvalue())
-                held.flush()
-                os.fsync(held.fileno())
-                os.chmod(held.name, 0o644)
-                os.replace(held.name, path)
-            except BaseException:
-                Path(held.name).unlink(missing_ok=True)
-                raise
+        write_whole_file(path, text.getvalue())
     except OSError as error:
         raise InputError(f"cannot write {path}: {error.strerror or error}") from error
 

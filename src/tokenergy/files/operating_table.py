@@ -1,9 +1,8 @@
 """The table of operating points: written whole or not at all, read with every fault at once."""
 
 import csv
+import io
 import math
-import os
-import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -17,6 +16,7 @@ from tokenergy.company.operating_row import (
     RowTier,
 )
 from tokenergy.errors import InputError
+from tokenergy.files.whole_file import write_whole_file
 
 FIELD: Final = "operating_points"
 """The field of a company file that names the table."""
@@ -39,26 +39,12 @@ def write_operating_rows(path: Path, rows: Sequence[OperatingRow]) -> None:
     Raises:
         InputError: if the file cannot be written.
     """
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    writer.writerows(_cells(row) for row in rows)
     try:
-        with tempfile.NamedTemporaryFile(
-            "w",
-            dir=path.parent,
-            prefix=f".{path.name}.",
-            delete=False,
-            encoding="utf-8",
-            newline="",
-        ) as held:
-            try:
-                writer = csv.writer(held, lineterminator="\n")
-                writer.writerow(COLUMNS)
-                writer.writerows(_cells(row) for row in rows)
-                held.flush()
-                os.fsync(held.fileno())
-                os.chmod(held.name, 0o644)
-                os.replace(held.name, path)
-            except BaseException:
-                Path(held.name).unlink(missing_ok=True)
-                raise
+        write_whole_file(path, text.getvalue())
     except OSError as error:
         raise InputError(f"cannot write {path}: {error.strerror or error}") from error
 

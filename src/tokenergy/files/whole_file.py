@@ -1,0 +1,25 @@
+"""Verb: write a file whole: who reads sees the old one or the new one, never half of one."""
+
+import os
+import tempfile
+from pathlib import Path
+
+
+def write_whole_file(path: Path, text: str) -> None:
+    """Put a text in the place of a file, on the disk before it takes its name.
+
+    Raises:
+        OSError: if it cannot be written; the old file stands then.
+    """
+    with tempfile.NamedTemporaryFile(
+        "w", dir=path.parent, prefix=f".{path.name}.", delete=False, encoding="utf-8", newline=""
+    ) as held:
+        try:
+            held.write(text)
+            held.flush()
+            os.fsync(held.fileno())
+            os.chmod(held.name, 0o644)
+            os.replace(held.name, path)
+        except BaseException:
+            Path(held.name).unlink(missing_ok=True)
+            raise
