@@ -30,6 +30,7 @@ PAGES = (
     "README.md", "docs/getting-started.md", "docs/concepts.md", "docs/recipes.md",
     "docs/requests.md", "docs/economics.md", "docs/thesis.md", "docs/observe.md", "docs/feeds.md",
     "docs/exports.md", "docs/serve.md", "docs/energy.md", "docs/contracts.md",
+    "docs/plan.md",
 )  # fmt: skip
 TARGETS = {"make demo": "tokenergy demo examples/meridian.yaml"}
 

@@ -61,6 +61,7 @@ SUFFIXES: Final = frozenset(
         "usd_per_h",
         "usd_per_year",
         "usd_per_unit",
+        "usd_per_unit_year",
         "usd_per_month",
         "usd_per_user",
         "usd_per_user_month",

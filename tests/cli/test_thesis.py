@@ -23,7 +23,7 @@ def table(file: Path, zones: Sequence[str]) -> Path:
 
 
 def test_the_table_says_synthetic_first_and_a_no_with_its_reason(inside) -> None:
-    done = inside("thesis", "--only", "T1,T6,T14")
+    done = inside("thesis", "--only", "T1,T12,T14")
     assert (done.status, done.err) == (0, "")
     lines = done.out.splitlines()
     assert lines[0].startswith("SYNTHETIC prices, so nothing on them is evidence")
@@ -31,12 +31,21 @@ def test_the_table_says_synthetic_first_and_a_no_with_its_reason(inside) -> None
     assert heads.split()[:2] == ["id", "claim"]
     assert any(line.startswith("T1 ") and "PASS" in line for line in lines)
     assert any(line.startswith("T14 FAIL: Waiting for free power") for line in lines)
-    assert any(line.startswith("T6 n/a: Not run: it needs `plan`") for line in lines)
-    assert lines[-1] == "1 of 3 hold; 1 do not: T14; 1 cannot be told yet: T6."
+    assert lines[-1] == "2 of 3 hold; 1 do not: T14."
+
+
+def test_what_cannot_be_told_says_why_and_is_no_no(inside, tmp_path: Path) -> None:
+    table(tmp_path / "p.csv", ["US-A", "US-B", "US-C"])
+    words = ("thesis", "--only", "T1,T7", "--prices", "p.csv")
+    done = inside(*words, "--strict")
+    lines = done.out.splitlines()
+    assert any(line.startswith("T7 n/a: 672 h of prices are too few") for line in lines)
+    assert lines[-1] == "1 of 2 hold; 1 cannot be told yet: T7."
+    assert done.status == 0
 
 
 def test_the_table_fits_a_narrow_terminal(tmp_path: Path) -> None:
-    done = tokenergy("thesis", "--only", "T6,T14", cwd=tmp_path, columns=80)
+    done = tokenergy("thesis", "--only", "T4,T14", cwd=tmp_path, columns=80)
     assert done.status == 0
     assert max(map(len, done.out.splitlines())) <= 80
 
@@ -69,7 +78,7 @@ def test_a_no_is_an_answer_unless_strict(inside) -> None:
     assert inside("thesis", "--only", "T14").status == 0
     assert inside("thesis", "--only", "T14", "--strict").status == 1
     assert inside("thesis", "--only", "T14", "--strict", "--json").status == 1
-    assert inside("thesis", "--only", "T1,T6", "--strict").status == 0
+    assert inside("thesis", "--only", "T1,T12", "--strict").status == 0
 
 
 def test_prices_of_a_file(inside, tmp_path: Path) -> None:

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tokenergy.company.annuity import annuity_share
 from tokenergy.company.company import Company
 from tokenergy.economics.unit_cost import (
-    annuity_share,
     capital_rent,
     full_cost,
     gpu_used_share,

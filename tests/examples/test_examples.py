@@ -17,7 +17,7 @@ SAID = {"sora_like": {"PRESET_UNVERIFIED"}}
 """What an example is warned of on purpose: it shows figures of others that nobody has checked."""
 ORDER = ("clairvoyant", "mpc", "greedy_battery", "greedy")
 POLICIES = ("nearest", *reversed(ORDER))
-CHARGED_FOR_PEAKS = {"contracts"}
+CHARGED_FOR_PEAKS = {"contracts", "startup"}
 """Where rules that look at prices alone may pay more for the peaks of tariffs than they save: only
 the program is held against each of them there."""
 MPC_REGRET_MOST_SHARE = 0.03

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
-from tokenergy.simulate.compiled import source_digest
+from tokenergy.compiled import source_digest
 
 CALLER = """
 import sys
-from tokenergy.simulate.compiled import compiled
+from tokenergy.compiled import compiled
 from callee import price
 
 @compiled
@@ -37,7 +37,7 @@ def run_caller(folder: Path, **environment: str) -> list[str]:
 def write(folder: Path, callee: str) -> None:
     (folder / "caller.py").write_text(CALLER, encoding="utf-8")
     (folder / "callee.py").write_text(
-        "from tokenergy.simulate.compiled import compiled_part\n" + textwrap.dedent(callee),
+        "from tokenergy.compiled import compiled_part\n" + textwrap.dedent(callee),
         encoding="utf-8",
     )
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tokenergy.economics.unit_cost import annuity_share
+from tokenergy.company.annuity import annuity_share
 from tokenergy.files.presets import load_ranges
 from tokenergy.thesis.duel_books import grid_queue
 from tokenergy.thesis.duel_draws import DRAWN, Gaps, Terms, UnitCosts, drawn_terms, gaps_of, held

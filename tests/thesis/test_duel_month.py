@@ -156,6 +156,16 @@ def test_a_site_imports_nothing_before_it_is_energised() -> None:
     assert book(world, 2, delay_months=2.0).served_mtok > 0.0
 
 
+def test_a_ramp_delivers_step_by_step() -> None:
+    """10 MW in all, 4 from the horizon's start, the rest from 105 days = month 3.45 on."""
+    ramp = [{"start": "2026-01-01", "mw": 4}, {"start": "2026-06-15", "mw": 10}]
+    site = company().sites[0].model_dump() | {"import_limit_mw": 10, "ramp": ramp}
+    world = grid(sites=[site], months=6, points=((0, 1.0),), growth={"capacity": "stands"})
+    months = Months(world)
+    carried = [months.carried_mw(at, Queue()).max() for at in range(6)]
+    assert carried == pytest.approx([4, 4, 4, 4, 10, 10])
+
+
 # ---- users -------------------------------------------------------------------------------
 
 

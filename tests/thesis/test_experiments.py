@@ -6,7 +6,7 @@ from tokenergy.errors import UnexpectedError, UnknownName
 from tokenergy.files.catalogue import load_catalogue
 from tokenergy.files.hourly_prices import synthetic_hourly_prices
 from tokenergy.files.presets import load_presets, load_ranges
-from tokenergy.thesis import experiments, not_yet
+from tokenergy.thesis import experiments, own_energy
 from tokenergy.thesis.experiments import EXPERIMENTS, chosen, run_one
 from tokenergy.thesis.inputs import ThesisInputs
 from tokenergy.thesis.result import Result
@@ -54,7 +54,7 @@ def test_they_run_in_order_and_a_rerun_is_the_same(inputs: ThesisInputs) -> None
 def test_a_result_under_another_id_is_a_fault_of_ours(
     inputs: ThesisInputs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(experiments, "EXPERIMENTS", {"T12": not_yet.own_energy})
+    monkeypatch.setattr(experiments, "EXPERIMENTS", {"T12": own_energy.run})
     with pytest.raises(UnexpectedError, match="T12 returned a result of T6"):
         run_one("T12", inputs)
 

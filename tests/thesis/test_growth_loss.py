@@ -5,15 +5,19 @@ from datetime import UTC, datetime
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linprog
 
-from tokenergy.company.catalogue import Catalogue
 from tokenergy.economics.negative_scale import TOY_AI, Audience
+from tokenergy.files.catalogue import load_catalogue
 from tokenergy.thesis import growth_loss
-from tokenergy.thesis.growth_loss import Plan, Turn, turn_at
+from tokenergy.thesis.growth_loss import Turn, turn_at
 from tokenergy.thesis.inputs import HourlyPrices, ThesisInputs
+from tokenergy.thesis.result import Result
+from tokenergy.thesis.toy_plan import Plan
+
+CATALOGUE = load_catalogue()
 
 
 def inputs() -> ThesisInputs:
@@ -23,14 +27,19 @@ def inputs() -> ThesisInputs:
         source="none",
         synthetic=True,
     )
-    nothing = Catalogue(accelerators=(), models=(), media_models=(), coefficients=())
-    return ThesisInputs(catalogue=nothing, presets=(), ranges={}, prices=prices)
+    return ThesisInputs(catalogue=CATALOGUE, presets=(), ranges={}, prices=prices)
 
 
+@pytest.fixture(scope="module")
+def result() -> Result:
+    return growth_loss.run(inputs())
+
+
+@settings(max_examples=15, deadline=None)
 @given(users=st.floats(1e3, 1e9))
 def test_the_plan_costs_what_the_closed_form_says(users: float) -> None:
-    """Two writings of one toy: a program that chooses, and blocks filled by hand."""
-    planned = Plan(TOY_AI).cost_usd_per_year(users)
+    """Two writings of one toy: the product's plan, and blocks filled by hand."""
+    planned = Plan(TOY_AI, CATALOGUE).cost_usd_per_year(users)
     assert planned == pytest.approx(TOY_AI.cost_usd_per_year(users), rel=1e-9)
 
 
@@ -45,41 +54,54 @@ def test_the_plan_costs_what_another_solver_finds(users: float) -> None:
         b_eq=[mtok, mtok / 1100],
         bounds=[(0, None), *((0, size) for size, _ in blocks)],
     )
-    assert Plan(TOY_AI).cost_usd_per_year(users) == pytest.approx(5e6 + answer.fun, rel=1e-9)
-
-
-def test_a_plan_is_the_same_in_any_order() -> None:
-    """Solved warm, after other numbers of users, it costs what it costs alone."""
-    plan, users = Plan(TOY_AI), [1e8, 1e6, 6e7, 1e6]
-    assert [plan.cost_usd_per_year(n) for n in users] == pytest.approx(
-        [Plan(TOY_AI).cost_usd_per_year(n) for n in users], rel=1e-12
+    assert Plan(TOY_AI, CATALOGUE).cost_usd_per_year(users) == pytest.approx(
+        5e6 + answer.fun, rel=1e-9
     )
 
 
-def test_the_claim_by_hand() -> None:
+def test_what_is_planned_by_hand() -> None:
+    """60 M users ask for 216 M Mtok a year: 216e6 / 17,000 = 12,705.9 GPUs.
+
+    Their 216e6 / 1,100 / 8,760 = 22.416 MW take the first block and 2.416 MW of the second.
+    """
+    sizes = Plan(TOY_AI, CATALOGUE).answer(60e6).sizes
+    assert sizes == pytest.approx(
+        {"gpus": 12_705.88, "block-1": 20.0, "block-2": 2.41594, "block-3": 0.0}, rel=1e-5
+    )
+
+
+def test_a_plan_is_the_same_in_any_order() -> None:
+    """Asked after other numbers of users, it costs what it costs alone."""
+    plan, users = Plan(TOY_AI, CATALOGUE), [1e8, 1e6, 6e7, 1e6]
+    assert [plan.cost_usd_per_year(n) for n in users] == pytest.approx(
+        [Plan(TOY_AI, CATALOGUE).cost_usd_per_year(n) for n in users], rel=1e-12
+    )
+
+
+def test_the_claim_by_hand(result: Result) -> None:
     """phi* = (2.634545 - 0.5) / 239.5 = 0.8913 %; the sweep steps by 0.1 %, half a step off."""
-    result = growth_loss.run(inputs())
     assert (result.id, result.label, result.verdict) == ("T2", "identity", "PASS")
     assert result.number == pytest.approx(0.0005, abs=1e-9)
     turns = result.figures["turns"]
     assert len(turns) == 10
+    assert result.figures["plan_off_closed_form_share"] < 1e-9
     assert turns[0]["left_phi_share"] == pytest.approx(2.134545 / 239.5, abs=1e-8)
     assert turns[-1]["left_phi_share"] == pytest.approx(2.216364 / 239.5, abs=1e-8)
 
 
-def test_where_a_block_is_full_there_is_no_single_share() -> None:
+def test_where_a_block_is_full_there_is_no_single_share(result: Result) -> None:
     """The mean of both costs turns it: (2.134545 + 2.216364) / 2 / 239.5 = 0.9083 %."""
-    turns = growth_loss.run(inputs()).figures["turns"]
+    turns = result.figures["turns"]
     (kink,) = (turn for turn in turns if turn["kinked"])
     assert kink["users_count"] == pytest.approx(53.533e6, rel=1e-5)
     assert kink["flip_low_share"] < 2.1754545 / 239.5 < kink["flip_high_share"]
     assert kink["between"]
     assert kink["off_share"] > 0.01  # the threshold itself is missed there, and it is said
-    assert "no single phi*" in growth_loss.run(inputs()).says
+    assert "no single phi*" in result.says
 
 
-def test_growth_amplifies_the_loss_below_and_ends_it_above() -> None:
-    figures = growth_loss.run(inputs()).figures
+def test_growth_amplifies_the_loss_below_and_ends_it_above(result: Result) -> None:
+    figures = result.figures
     below = [row["profit_usd_per_year"] for row in figures["profit_at_half_phi"]]
     above = [row["profit_usd_per_year"] for row in figures["profit_at_twice_phi"]]
     assert below == sorted(below, reverse=True)
@@ -94,7 +116,7 @@ def test_it_fails_where_the_plan_knows_another_cost(
 ) -> None:
     """A plan whose GPUs cost 2 % or 50 % more or less turns somewhere else."""
     other = replace(TOY_AI, other_usd_per_user_year=wrong * TOY_AI.other_usd_per_user_year)
-    monkeypatch.setattr(growth_loss, "Plan", lambda toy: Plan(other))
+    monkeypatch.setattr(growth_loss, "Plan", lambda toy, catalogue: Plan(other, CATALOGUE))
     result = growth_loss.run(inputs())
     assert result.verdict == "FAIL"
     assert (result.number is None) == (wrong == 1.5)  # beyond the sweep there is no flip
@@ -120,12 +142,12 @@ def test_a_gain_that_turns_into_a_loss_is_no_turn(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(growth_loss, "_audience", lambda share: Audience(
         paid_share=1.0 - share, price_usd_per_user_year=240.0, free_usd_per_user_year=-26_700.0
     ))  # fmt: skip
-    assert turn_at(TOY_AI, Plan(TOY_AI), 1e6).flip_low_share is None
+    assert turn_at(TOY_AI, Plan(TOY_AI, CATALOGUE), 1e6).flip_low_share is None
 
 
 def test_a_sweep_that_finds_nothing_says_so() -> None:
     dear = replace(TOY_AI, other_usd_per_user_year=10.0)
-    turn = turn_at(TOY_AI, Plan(dear), 1e6)
+    turn = turn_at(TOY_AI, Plan(dear, CATALOGUE), 1e6)
     assert turn.off_share == float("inf")
     assert not turn.between
     assert turn.to_dict()["off_share"] is None

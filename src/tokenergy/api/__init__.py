@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tokenergy.api.observing import observe
     from tokenergy.api.opened import OpenCompany, check, init_text, load, schema
     from tokenergy.api.operating import OperatingPoints, operating_points
+    from tokenergy.api.planning import Planned, plan
     from tokenergy.api.predicting import EnergyAnswer, energy
     from tokenergy.api.pricing import Board, price
     from tokenergy.api.replaying import RequestReplay, replay
@@ -49,6 +50,7 @@ __all__ = [
     "Observation",
     "OpenCompany",
     "OperatingPoints",
+    "Planned",
     "RequestReplay",
     "Settled",
     "Simulation",
@@ -70,6 +72,7 @@ __all__ = [
     "load",
     "observe",
     "operating_points",
+    "plan",
     "price",
     "replay",
     "report",
@@ -115,6 +118,7 @@ _WHERE: Final = {
         "schema",
     ),
     "tokenergy.api.operating": ("OperatingPoints", "operating_points"),
+    "tokenergy.api.planning": ("Planned", "plan"),
     "tokenergy.api.predicting": ("EnergyAnswer", "energy"),
     "tokenergy.api.pricing": (
         "Board",

@@ -272,7 +272,7 @@ def earned(
         mw_rent_usd_per_mwh=mw_rent_usd_per_mwh(world, run),
         gpu_used_share=used_gpu_share(world, run),
         currency=company.company.currency,
-        marginal_usd_per_mtok=_marginal_usd_per_mtok(costs, served),
+        marginal_usd_per_mtok=mean_marginal_usd_per_mtok(costs, served),
         price_usd_per_mtok=margin.revenue_usd / served if served > 0.0 else None,
         findings=(
             *users.findings,
@@ -308,7 +308,7 @@ def _risk(world: World, run: Run, *, bill_usd: float) -> Exposures:
     return exposures(positions, budget_usd_per_mwh=budget, bill_usd=bill_usd)
 
 
-def _marginal_usd_per_mtok(costs: tuple[WorkloadCost, ...], served_mtok: float) -> float | None:
+def mean_marginal_usd_per_mtok(costs: tuple[WorkloadCost, ...], served_mtok: float) -> float | None:
     """Return the mean price of asking; None where nothing was served, or anything not priced."""
     priced = [cost.marginal_usd for cost in costs if cost.marginal_usd is not None]
     if served_mtok <= 0.0 or len(priced) < len(costs):

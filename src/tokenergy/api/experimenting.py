@@ -16,6 +16,7 @@ from tokenergy.errors import InputError
 from tokenergy.files.catalogue import load_catalogue
 from tokenergy.files.hourly_prices import read_hourly_prices, synthetic_hourly_prices
 from tokenergy.files.presets import load_presets, load_ranges
+from tokenergy.files.synthetic_zones import load_zones
 from tokenergy.thesis.inputs import HourlyPrices, ThesisInputs
 from tokenergy.thesis.result import Result
 
@@ -197,6 +198,7 @@ def thesis(
         ranges=ranges,
         prices=held,
         seed=seed,
+        climates=load_zones(),
     )
     return Thesis(
         prices=held,

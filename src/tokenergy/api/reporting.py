@@ -9,6 +9,7 @@ import numpy as np
 from tokenergy.api.earning import Economics, economics
 from tokenergy.api.opened import OpenCompany, Progress
 from tokenergy.api.output import REPORT, refuse_unwritable
+from tokenergy.api.planning import Planned
 from tokenergy.api.pricing import Board, price
 from tokenergy.api.simulating import Simulation, simulate
 from tokenergy.company.basis import refuse_unstated
@@ -26,6 +27,7 @@ def report(
     board: Board | None = None,
     simulation: Simulation | None = None,
     pays: Economics | None = None,
+    planned: Planned | None = None,
     usage_ledger: str | Path | None = None,
     on_progress: Progress | None = None,
 ) -> Path:
@@ -38,6 +40,7 @@ def report(
         board: prices, if they have been made.
         simulation: runs, if they have been made.
         pays: whether it pays, if that has been answered.
+        planned: what to build and sign, if it is to stand in the report.
         usage_ledger: a ledger whose requests tell tokens by user, as in `economics`.
         on_progress: told of what is done.
 
@@ -72,6 +75,7 @@ def report(
         media=[served.to_dict() for served in prices.media],
         economics=_stated(answered),
         split=None if shown.split is None else shown.split.to_dict(),
+        plan=None if planned is None else planned.to_dict(),
     )
     return write_report(data, target)
 

@@ -1,4 +1,4 @@
-"""`tokenergy export`: a company's ledger in other people's forms."""
+"""`tokenergy export`: a company's ledger, or its plan, in other people's forms."""
 
 import shutil
 import sys
@@ -17,7 +17,9 @@ from tokenergy.errors import InputError
 STDOUT = Path("-")
 
 
-Kind = Annotated[str, typer.Argument(help="focus, focus-contracts or cloudevents.", metavar="KIND")]
+Kind = Annotated[
+    str, typer.Argument(help="focus, focus-contracts, cloudevents or pypsa.", metavar="KIND")
+]
 Company = Annotated[Path, typer.Argument(help="The company file (YAML).", metavar="COMPANY")]
 Ledger = Annotated[
     Path | None,
@@ -44,27 +46,45 @@ Out = Annotated[
     Path | None,
     typer.Option("--out", help="The file; - is stdout. Default: out/<company>.<kind>.<format>"),
 ]
+File = Annotated[Path | None, typer.Argument(help="The file, instead of --out.", metavar="[FILE]")]
+Hours = Annotated[
+    float | None,
+    typer.Option("--hours", help="pypsa: how much of the horizon. Default: all of it."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object; keys carry units.")]
 
 
 def export(
     kind: Kind,
     company: Company,
+    file: File = None,
     ledger: Ledger = None,
     run: Run = None,
     version: Version = None,
     format: Format = None,
     basis: Basis = "allocation",
     out: Out = None,
+    hours: Hours = None,
     as_json: Json = False,
 ) -> None:
-    """Write FOCUS costs, contract commitments or CloudEvents; exit 1 if our check fails."""
+    """Write FOCUS costs, contract commitments, CloudEvents or the plan as a PyPSA network.
+
+    Exit 1 if our check of what was written fails.
+    """
     from tokenergy.api import load
     from tokenergy.api.exporting import export as run_export
     from tokenergy.cli.progress import progress
 
+    if file is not None and out is not None:
+        raise InputError(f"{file} and --out {out}: name the file once")
+    out = file or out
     if out == STDOUT and as_json:
         raise InputError("--out - prints the file and --json the result: choose one of them")
+    if kind == "pypsa":
+        _network(company, out, hours, as_json=as_json)
+        return
+    if hours is not None:
+        raise InputError(f"--hours belongs to pypsa, not to {kind}")
     opened = load(company)
     name = f"{company.stem}.{kind}.{format or ('jsonl' if kind == 'cloudevents' else 'csv')}"
     with _file(out, name) as target, progress(quiet=as_json or out == STDOUT) as told:
@@ -90,6 +110,23 @@ def export(
         typer.echo(str(result), err=out == STDOUT)
     if result.conformance is not None and not result.conformance.passed:
         raise typer.Exit(1)
+
+
+def _network(company: Path, out: Path | None, hours: float | None, *, as_json: bool) -> None:
+    """Write the company's plan as a PyPSA network, and say what stands in it."""
+    from tokenergy.api import load
+    from tokenergy.api.exporting_network import export_network
+    from tokenergy.cli.progress import progress
+
+    if out == STDOUT:
+        raise InputError("a network is no text: name a file, e.g. company.nc")
+    opened = load(company)
+    with _file(out, f"{company.stem}.nc") as target, progress(quiet=as_json) as told:
+        result = export_network(opened, out=target, hours=hours, on_progress=told)
+    if as_json:
+        print_json(result.to_dict())
+    else:
+        typer.echo(str(result))
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from tokenergy.cli.keys import keys
 from tokenergy.cli.ledger import ledger_sums
 from tokenergy.cli.observing import observe
 from tokenergy.cli.operating import operating_points
+from tokenergy.cli.planning import EXAMPLES, plan
 from tokenergy.cli.serving import board_maker, serve
 from tokenergy.cli.settling import settle
 from tokenergy.cli.simulating import simulate
@@ -165,6 +166,7 @@ def dispatch(company: Company, at: At = None, hours: Hours = 48.0, as_json: Json
 
 
 app.command()(simulate)
+app.command(epilog=EXAMPLES)(plan)
 
 
 @app.command()
@@ -208,10 +210,14 @@ def report(
     policies: Policies = None,
     out: Out = None,
     ledger: UsageLedger = None,
+    with_plan: Annotated[
+        bool, typer.Option("--plan", help="Also plan, and show what to build and what to sign.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Write one self-contained HTML file: whether it pays, prices, balance, scorecard, supply."""
     from tokenergy.api import load
+    from tokenergy.api import plan as make_plan
     from tokenergy.api import report as run
     from tokenergy.cli.progress import progress
 
@@ -222,6 +228,7 @@ def report(
             out=target,
             policies=names(policies),
             usage_ledger=usage_of(company, ledger),
+            planned=make_plan(opened, on_progress=told) if with_plan else None,
             on_progress=told,
         )
     if as_json:

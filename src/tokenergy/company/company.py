@@ -12,6 +12,7 @@ from tokenergy.company.horizon import Horizon
 from tokenergy.company.noun import Name, Noun, Positive, Share
 from tokenergy.company.observe import Observe
 from tokenergy.company.outage import Outage
+from tokenergy.company.planning import Planning
 from tokenergy.company.restraint import Restraint
 from tokenergy.company.serve import Serve
 from tokenergy.company.site import Network, Region, Site
@@ -69,6 +70,8 @@ class Company(Noun):
     """The company's own price of carbon; null: carbon is counted and moves nothing."""
     outages: tuple[Outage, ...] = ()
     """What breaks in a simulation."""
+    plan: Planning | None = None
+    """What `tokenergy plan` may build and sign; null: nothing."""
     operating_points: str | None = Field(default=None, min_length=1)
     """Path of the table that `tokenergy operating-points --out` wrote, relative to the company
     file: what one replica does within each tier's limits; null: computed from the catalogue."""

@@ -1,11 +1,19 @@
 """The grid connection beyond one figure: non-firm megawatts, and an import price in steps."""
 
+from datetime import date
 from typing import Self
 
 from pydantic import Field, model_validator
 
 from tokenergy.company.contract_base import PowerEvent
 from tokenergy.company.noun import NonNegative, Noun, Positive
+
+
+class RampStep(Noun):
+    """Megawatts from a date on: each step stands until the next."""
+
+    start: date
+    mw: NonNegative
 
 
 class NonFirm(Noun):

@@ -1,5 +1,6 @@
 """GPUs at a site: a SKU and a count, owned or leased."""
 
+from datetime import date
 from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, model_validator
@@ -50,6 +51,9 @@ class Fleet(Noun):
     """GPUs that stand there."""
     available_share: Share = 1.0
     """Share that is not broken or in repair."""
+    delivered_on: date | None = None
+    """First day on which the GPUs stand there; null: before the horizon, or with the first step of
+    their site's ramp. They are paid for over the whole horizon."""
     owned: GpuOwnership | None = None
     """What the GPUs cost to buy; a fleet has this or a lease."""
     lease: GpuLease | None = None

@@ -14,6 +14,7 @@ from tokenergy.company.growth import Growth, MixStep
 from tokenergy.company.horizon import Horizon
 from tokenergy.company.observe import Observe
 from tokenergy.company.outage import Outage
+from tokenergy.company.planning import PLANNED, Planning
 from tokenergy.company.restraint import Restraint
 from tokenergy.company.serve import Serve
 from tokenergy.company.site import Network, Region, Site
@@ -45,6 +46,8 @@ class Parts:
         observe: None if there is none, or if it could not be read.
         serve: None if there is none, or if it could not be read.
         carbon_price: None if there is none, or if it could not be read.
+        plan: None if there is none, or if it could not be read.
+        planned: sizes and scenarios of the plan, each with its path: what could be read of them.
         operating_points: path of the table, None if none is named.
         calibration: path of measured points, None if none is named.
         unread: sections that could not be read at all: nothing is said about their names.
@@ -75,6 +78,8 @@ class Parts:
     observe: Observe | None = None
     serve: Serve | None = None
     carbon_price: CarbonPrice | None = None
+    plan: Planning | None = None
+    planned: tuple[tuple[str, Any], ...] = ()
     operating_points: str | None = None
     calibration: str | None = None
     positions: Mapping[str, tuple[int, ...]]
@@ -95,6 +100,12 @@ class Parts:
             observe=company.observe,
             serve=company.serve,
             carbon_price=company.carbon_price,
+            plan=company.plan,
+            planned=tuple(
+                (plan_path(section, at), item)
+                for section in PLANNED
+                for at, item in enumerate(getattr(company.plan, section, ()))
+            ),
             operating_points=company.operating_points,
             calibration=company.calibration,
             growth=growth,
@@ -113,6 +124,12 @@ class Parts:
         items = getattr(self, section)
         for position, item in zip(self.positions[section], items, strict=True):
             yield f"{section}[{position}]", item
+
+    def open_sizes(self, section: str) -> Iterator[tuple[str, Any]]:
+        """Yield the path and the item of everything that could be read of a list of the plan."""
+        for path, item in self.planned:
+            if path.startswith(f"plan.{section}["):
+                yield path, item
 
     def lost(self, section: str) -> Mapping[int, Mapping[str, str]]:
         """Return the words of the dropped items of a section, by place."""
@@ -145,6 +162,11 @@ class Parts:
 def mix_path(position: int) -> str:
     """Return where a step of growth's model mix stands."""
     return f"growth.model_mix[{position}]"
+
+
+def plan_path(section: str, position: int) -> str:
+    """Return where an item of a list of the plan stands."""
+    return f"plan.{section}[{position}]"
 
 
 def name_word(section: str) -> str:

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, Field, model_validator
 
 from tokenergy.company.carbon import SiteCarbon
-from tokenergy.company.connection import ImportSteps, NonFirm
+from tokenergy.company.connection import ImportSteps, NonFirm, RampStep
 from tokenergy.company.noun import (
     LatitudeDeg,
     LongitudeDeg,
@@ -83,12 +83,22 @@ class Site(Noun):
     """IT load that no dispatch moves (storage, network, control), before PUE."""
     energised_on: date | None = None
     """First day on which the connection delivers; null: before the horizon."""
+    ramp: tuple[RampStep, ...] = ()
+    """What the connection delivers from a date on; the last step is `import_limit_mw`. Before the
+    first step nothing stands there that needs power. Empty: all of it at once."""
     host_w_per_gpu: NonNegative = 150.0
     """Host power per GPU while a replica is awake (EcoLogits: 1.2 kW for 8 GPUs)."""
     facility_usd_per_kw: NonNegative | None = None
     """Building, cooling and grid works, per kW of import limit; only in full cost."""
     facility_life_y: Positive = 15.0
     """Years over which the facility is written off; 15 is an assumption."""
+
+    @model_validator(mode="after")
+    def _ramp_in_order(self) -> Self:
+        starts = [step.start for step in self.ramp]
+        if starts != sorted(set(starts)):
+            raise ValueError("ramp steps must rise in start, each date once")
+        return self
 
     @model_validator(mode="after")
     def _points_in_order(self) -> Self:

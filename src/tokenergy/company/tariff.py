@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
+from tokenergy.company.connection import RampStep
 from tokenergy.company.contract_base import PowerEvent, Year
 from tokenergy.company.horizon import whole_minutes
 from tokenergy.company.noun import Name, NonNegative, Noun, Positive, Share
@@ -169,13 +170,6 @@ class CoincidentPeak(Noun):
                 f"one peak a month in {len(self.months)} months is no {self.n_count} peaks"
             )
         return self
-
-
-class RampStep(Noun):
-    """Contracted megawatts from a date on."""
-
-    start: date
-    mw: NonNegative
 
 
 class LargeLoad(Noun):

@@ -123,9 +123,9 @@ def clairvoyant_bound(
     missed = posed.violation(columns)
     if not missed <= CHECK_TOLERANCE:
         raise SolverFailure(f"windows end to end miss a limit of the horizon by {missed:.3g}")
-    fixed_usd = _fixed_usd(world, start)
-    lower_usd = proof(posed, weights).lower_usd + fixed_usd
-    feasible_usd = float(posed.costs @ columns) + fixed_usd
+    constant_usd = fixed_usd(world, start)
+    lower_usd = proof(posed, weights).lower_usd + constant_usd
+    feasible_usd = float(posed.costs @ columns) + constant_usd
     return Bound(
         lower_usd=lower_usd,
         feasible_usd=feasible_usd,
@@ -289,7 +289,7 @@ def _boxed(window: Window, model: WindowModel) -> Posed:
     return replace(posed, upper=upper)
 
 
-def _fixed_usd(world: World, state: State) -> float:
+def fixed_usd(world: World, state: State) -> float:
     """Return what no decision moves, and what the batteries hold at first, at the end value."""
     span = slice(world.first, world.last)
     blocks = [b.strike_usd_per_mwh[span] @ b.delivery_mw[span] for b in world.blocks]

@@ -12,6 +12,7 @@ from tokenergy.company.contract import Spot
 from tokenergy.company.inputs import Inputs
 from tokenergy.company.settle import initial_states
 from tokenergy.company.site import Site
+from tokenergy.dispatch.before_power import without_what_comes_later
 from tokenergy.dispatch.build_connection import connection_limits_mw, curtailed
 from tokenergy.dispatch.build_contracts import blocks_of, takes_of
 from tokenergy.dispatch.build_tariffs import supplied_throughout, tariff_parts
@@ -83,7 +84,7 @@ def build_world(company: Company, inputs: Inputs, catalogue: Catalogue) -> World
         supply_buy_usd_per_mwh=tariffs.supply_buy_usd_per_mwh,
         supply_sell_usd_per_mwh=tariffs.supply_sell_usd_per_mwh,
     )
-    return apply_outages(built)
+    return apply_outages(without_what_comes_later(built))
 
 
 def _spot_terms(company: Company, supplied: Collection[str]) -> list[Spot]:

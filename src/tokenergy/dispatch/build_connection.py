@@ -27,13 +27,14 @@ NEARLY = 1e-9
 def connection_limits_mw(company: Company, inputs: Inputs, total_count: int) -> FloatArray:
     """Return what each site may import by date, events aside [S, T].
 
-    Nothing before the connection is energised; of a large load no more than is contracted then.
+    Nothing before the connection is energised, and no more than its ramp has reached; of a large
+    load no more than is contracted then.
     """
     limits_mw = np.zeros((len(company.sites), total_count))
     for at, site in enumerate(company.sites):
         zone = site.market.tz
         there = in_term(site.energised_on, None, inputs, total_count, zone)
-        limits_mw[at, there] = site.import_limit_mw
+        limits_mw[at, there] = _ramp_mw(site, inputs, total_count)[there]
         for tariff in company.tariffs:
             if tariff.site != site.name or tariff.large_load is None:
                 continue
@@ -43,6 +44,14 @@ def connection_limits_mw(company: Company, inputs: Inputs, total_count: int) -> 
             most_mw = contracted_mw(tariff.large_load, local)
             limits_mw[at, inside] = np.minimum(limits_mw[at, inside], most_mw[inside])
     return limits_mw
+
+
+def _ramp_mw(site: Site, inputs: Inputs, total_count: int) -> FloatArray:
+    """Return what a connection has reached by date [T]: each step stands until the next."""
+    reached_mw = np.full(total_count, 0.0 if site.ramp else site.import_limit_mw)
+    for step in site.ramp:
+        reached_mw[in_term(step.start, None, inputs, total_count, site.market.tz)] = step.mw
+    return reached_mw
 
 
 def curtailed(

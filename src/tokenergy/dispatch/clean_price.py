@@ -44,8 +44,9 @@ def with_hindsight(world: World, terms: tuple[Term, ...]) -> Optimum | None:
     first = max(0, world.first - round(HISTORY_H / world.step_h))
     if (world.first - first) * world.step_h < LEAST_HISTORY_H:
         return None
+    later = tuple(loss for loss in world.losses if loss.comes)
     before = replace(
-        world, first=first, count=world.first - first, terms=terms, sunk=(), losses=(), cuts=()
+        world, first=first, count=world.first - first, terms=terms, sunk=(), losses=later, cuts=()
     )
     return solve_horizon(before, replace(State.initial(before), contracts={}))
 

@@ -124,7 +124,8 @@ def _power_finding(
                 f"site {name} needs {limit_mw + power_mw:.1f} MW at {when} for its fixed load and "
                 f"its sleeping GPUs alone; its import limit is {limit_mw:.1f} MW"
             ),
-            remedy="Raise import_limit_mw, lower fixed_load_mw, or set energised_on earlier",
+            remedy="Raise import_limit_mw, lower fixed_load_mw, set energised_on earlier, or state "
+            "delivered_on of its fleets",
         )
     sink_mw = float(window.export_limit_mw[site, at])
     return Finding(

@@ -273,15 +273,15 @@ def battery_energy(program: Program, world: World) -> RowRule:
 
 
 def charge_or_discharge(program: Program, world: World) -> RowRule:
-    """charge / power + discharge / power <= h: bounds burning energy at negative prices."""
+    """charge + discharge <= power x h, MWh: bounds burning energy at negative prices."""
     size = len(world.batteries)
-    share = np.array([1.0 / battery.power_mw for battery in world.batteries])
+    power_mw = np.array([battery.power_mw for battery in world.batteries])
     program.add_rows("exclusive", size)
-    program.link("exclusive", "charge", values=share)
-    program.link("exclusive", "discharge", values=share)
+    program.link("exclusive", "charge", values=1.0)
+    program.link("exclusive", "discharge", values=1.0)
 
     def rule(window: Window, state: State) -> tuple[FloatArray, FloatArray]:
-        return _below(np.broadcast_to(window.lengths_h[:, None], (window.count, size)))
+        return _below(power_mw * window.lengths_h[:, None])
 
     return rule
 

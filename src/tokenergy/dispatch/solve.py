@@ -1,9 +1,8 @@
 """The program of one window, kept in the solver and changed in place as time passes.
 
-The window is a ring: interval `t` of the world lives in slot `t mod n`. Moving on by one hour
-overwrites one slot and moves the ring's break; the basis stays, so that a re-solve takes a few
-simplex steps instead of a new start. A window of unequal intervals is no ring: its slots keep
-their places and all their numbers change.
+Moving on by one hour overwrites one slot of the ring (`structure`) and moves its break; the basis
+stays, so that a re-solve takes a few simplex steps instead of a new start. Of a window of unequal
+intervals all numbers change.
 """
 
 from collections.abc import Mapping
@@ -11,9 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tokenergy.dispatch.columns import ColumnRule, column_rules, elastic_rules
-from tokenergy.dispatch.rows import Moving, RowRule, row_rules
-from tokenergy.dispatch.terms.term import Added, Rent, Term
+from tokenergy.dispatch.structure import Structure
+from tokenergy.dispatch.terms.term import Rent
 from tokenergy.dispatch.window import Window, true_window, waiting_intervals
 from tokenergy.dispatch.world import Action, FloatArray, IntArray, State, World
 from tokenergy.lp.highs import LinearModel, Solution
@@ -117,80 +115,28 @@ class WindowModel:
     def __init__(
         self, world: World, window: Window, state: State, *, elastic: bool = False
     ) -> None:
-        """Build the structure once and pass it to the solver.
-
-        With `elastic`, power may be missing or in excess at a site at a prohibitive price, so
-        that an infeasible company can be told where it breaks (`explain`).
-        """
+        """Build the structure once and pass it to the solver; `elastic` as in `Structure`."""
         self.world = world
-        self.program = Program(window.count)
-        self._column_rules: dict[str, ColumnRule] = {}
-        blocks = column_rules(world) | (elastic_rules(world) if elastic else {})
-        for name, (size, rule) in blocks.items():
-            self.program.add_columns(name, size)
-            self._column_rules[name] = rule
-        self._moving: list[Moving] = []
-        self._row_rules: dict[str, RowRule] = row_rules(self.program, world, self._moving)
-        if elastic:
-            self.program.link("balance", "missing", values=1.0)
-            self.program.link("balance", "excess", values=-1.0)
-        self.terms = {term: self._added(term, window, elastic=elastic) for term in world.terms}
-        self._rent_links = self._links_of_rents()
-        self._break = self._break_of(window)
-        for moving in self._moving:
-            self.program.revalue(moving.link, self._in_slots(window, moving))
+        self._structure = Structure(world, window, elastic=elastic)
+        self.program, self.terms = self._structure.program, self._structure.terms
+        self._break = self._structure.break_of(window)
         rows_count = self.program.rows_count
-        columns = self._column_numbers(window, state)
-        rows = self._row_numbers(window, state)
+        numbers = self._structure.numbers(window, state)
         self._model = LinearModel(
             self.program.matrix(break_slot=self._break),
-            costs=columns[0],
-            lower=columns[1],
-            upper=columns[2],
-            row_lower=rows[0],
-            row_upper=rows[1],
+            costs=numbers.costs,
+            lower=numbers.lower,
+            upper=numbers.upper,
+            row_lower=numbers.row_lower,
+            row_upper=numbers.row_upper,
             solver="simplex" if rows_count < IPX_ROWS else "ipx",
-            integers=self._integers(),
+            integers=self._structure.integers(),
         )
         self._chain = [
             (index, *self.program.places(link))
             for index, link in enumerate(self.program.links)
             if link.lag
         ]
-
-    def _added(self, term: Term, window: Window, *, elastic: bool) -> Added:
-        """Let a term add its blocks, and keep their rules."""
-        added = term.add(self.program, self.world, window, elastic=elastic)
-        self._column_rules |= added.columns
-        self._row_rules |= added.rows
-        self._moving += added.moving
-        return added
-
-    def _integers(self) -> IntArray | None:
-        """Return the numbers of the columns that hold whole numbers; None: none does."""
-        blocks = [self.program.columns[n] for added in self.terms.values() for n in added.integers]
-        if not blocks:
-            return None
-        slots = np.arange(self.program.slots_count)[:, None]
-        each = [
-            self.program.column_number(block, 0, 0)
-            + (0 if block.whole else slots * self.program.columns_per_slot)
-            + np.arange(block.size)
-            for block in blocks
-        ]
-        return np.sort(np.concatenate([np.ravel(numbers) for numbers in each]))
-
-    def _links_of_rents(self) -> dict[Rent, tuple[int, ...]]:
-        """Return the links of terms on a site's meter, purchase or racks, by part of a price."""
-        found: dict[Rent, tuple[int, ...]] = {}
-        for term, added in self.terms.items():
-            mine = tuple(
-                index
-                for index, link in enumerate(self.program.links)
-                if link.row.name in added.rows and link.column.name in ("meter_import", "it", "buy")
-            )
-            found[term.rent] = found.get(term.rent, ()) + mine
-        return found
 
     def solve(self, window: Window, state: State) -> Optimum:
         """Put a window's numbers in place and re-solve from the last basis.
@@ -207,18 +153,18 @@ class WindowModel:
             window=window,
             program=self.program,
             solution=self._model.solve(),
-            slots=self._slots(window),
+            slots=self._structure.slots(window),
             deployments_count=len(self.world.deployments),
-            rent_links=self._rent_links,
+            rent_links=self._structure.rent_links,
         )
 
     def update(self, window: Window, state: State) -> None:
         """Change costs, bounds, right-hand sides and coefficients; nothing is rebuilt."""
-        self._model.set_costs_and_bounds(*self._column_numbers(window, state))
-        self._model.set_row_bounds(*self._row_numbers(window, state))
-        for moving in self._moving:
-            self._write(moving.link, self._in_slots(window, moving))
-        self._move_break(self._break_of(window))
+        self._model.set_costs_and_bounds(*self._structure.column_numbers(window, state))
+        self._model.set_row_bounds(*self._structure.row_numbers(window, state))
+        for moving in self._structure.moving:
+            self._write(moving.link, self._structure.in_slots(window, moving))
+        self._move_break(self._structure.break_of(window))
 
     @property
     def model(self) -> LinearModel:
@@ -227,71 +173,16 @@ class WindowModel:
 
     def demand_row(self, window: Window, *, at: int, workload: int) -> int:
         """Return the number of the demand row of a workload in interval `at` of the window."""
-        slot = int(self._slots(window)[at])
+        slot = int(self._structure.slots(window)[at])
         return slot * self.program.rows_per_slot + self.program.rows["demand"].offset + workload
 
     def ask_more(self, window: Window, *, at: int, workload: int, more_mtok: float) -> None:
         """Let more of a workload arrive in interval `at`, and wait as long as its tier allows."""
         self._model.shift_row(self.demand_row(window, at=at, workload=workload), more_mtok)
         waits = waiting_intervals(self.world, window, at=at, workload=workload)
-        slots = self._slots(window)[waits.start : waits.stop]
+        slots = self._structure.slots(window)[waits.start : waits.stop]
         offset = self.program.columns["backlog"].offset + workload
         self._model.shift_upper(slots * self.program.columns_per_slot + offset, more_mtok)
-
-    def _slots(self, window: Window) -> IntArray:
-        """Return the slot of each interval: a ring, where all are as long as the world's own."""
-        return (self._break_of(window) + np.arange(window.count)) % window.count
-
-    @staticmethod
-    def _break_of(window: Window) -> int:
-        return window.begin % window.count if window.even else 0
-
-    def _column_numbers(
-        self, window: Window, state: State
-    ) -> tuple[FloatArray, FloatArray, FloatArray]:
-        costs, lower, upper = (np.empty(self.program.columns_count) for _ in range(3))
-        shape = (window.count, self.program.columns_per_slot)
-        in_time = [np.empty(shape) for _ in range(3)]
-        beside = [values[shape[0] * shape[1] :] for values in (costs, lower, upper)]
-        for name, rule in self._column_rules.items():
-            block, numbers = self.program.columns[name], rule(window, state)
-            for at, part in enumerate((numbers.costs, numbers.lower, numbers.upper)):
-                if block.whole:
-                    beside[at][block.span] = part
-                else:
-                    in_time[at][:, block.span] = part
-        for values, ordered in zip((costs, lower, upper), in_time, strict=True):
-            self._lay(window, ordered, values)
-        return costs, lower, upper
-
-    def _row_numbers(self, window: Window, state: State) -> tuple[FloatArray, FloatArray]:
-        lower, upper = (np.empty(self.program.rows_count) for _ in range(2))
-        shape = (window.count, self.program.rows_per_slot)
-        in_time = [np.empty(shape) for _ in range(2)]
-        beside = [values[shape[0] * shape[1] :] for values in (lower, upper)]
-        for name, rule in self._row_rules.items():
-            block, parts = self.program.rows[name], rule(window, state)
-            for at, part in enumerate(parts):
-                if block.whole:
-                    beside[at][block.span] = part
-                else:
-                    in_time[at][:, block.span] = part
-        for values, ordered in zip((lower, upper), in_time, strict=True):
-            self._lay(window, ordered, values)
-        return lower, upper
-
-    def _lay(self, window: Window, ordered: FloatArray, values: FloatArray) -> None:
-        """Write numbers in the order of time [n, m] into the solver's, slot by slot."""
-        values[: ordered.size].reshape(ordered.shape)[self._slots(window)] = ordered
-
-    def _in_slots(self, window: Window, moving: Moving) -> FloatArray:
-        """Return a link's coefficients for a window, in the order of the slots."""
-        values = moving.values(window)
-        if values.shape[0] != window.count:
-            return values  # between two blocks beside the slots
-        by_slot = np.empty_like(values)
-        by_slot[self._slots(window)] = values
-        return by_slot
 
     def _write(self, link: int, values: FloatArray) -> None:
         """Change the coefficients of a link that differ from the present ones."""

@@ -137,6 +137,7 @@ class Loss:
         left_share: share of the fleet's GPUs that is left.
         export_mw, block_mw: what a dark site could export, and what block contracts delivered
             behind its meter, without it [end - begin].
+        comes: whether nothing broke: it is not there yet, and comes for the first time at `end`.
     """
 
     name: str
@@ -148,6 +149,7 @@ class Loss:
     left_share: float
     export_mw: FloatArray
     block_mw: FloatArray
+    comes: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -7,7 +7,7 @@ form that a claim about levers can be checked on by hand.
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from tokenergy.economics.unit_cost import annuity_share
+from tokenergy.company.annuity import annuity_share
 from tokenergy.errors import InputError
 from tokenergy.units import H_PER_YEAR, KW_PER_MW, S_PER_H, TOKENS_PER_MTOK, W_PER_KW
 

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from tokenergy.company.annuity import annuity_share
 from tokenergy.company.company import Company
-from tokenergy.economics.unit_cost import annuity_share, gpu_rents_usd_per_h
+from tokenergy.economics.unit_cost import gpu_rents_usd_per_h
 from tokenergy.units import H_PER_YEAR, KW_PER_MW
 
 

@@ -11,11 +11,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
+from tokenergy.company.annuity import annuity_share
 from tokenergy.company.finding import Finding
 from tokenergy.dispatch.world import World
 from tokenergy.economics.attribution import RunLike
 from tokenergy.economics.margin import TierMargin
-from tokenergy.economics.unit_cost import FullCost, annuity_share, gpu_rents_usd_per_h
+from tokenergy.economics.unit_cost import FullCost, gpu_rents_usd_per_h
 from tokenergy.units import H_PER_YEAR, KW_PER_MW, KWH_PER_MWH
 
 RESIDUAL_MOST_SHARE: Final = 0.001

@@ -5,26 +5,16 @@ and GPUs while awake. `allocation` spreads everything that is paid for. The diff
 line, `unused_capacity_usd`, never smeared over users.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from tokenergy.company.annuity import annuity_share
 from tokenergy.company.company import Company
 from tokenergy.units import H_PER_YEAR, KW_PER_MW, KWH_PER_MWH
 
 NOT_MATERIAL_SHARE = 0.10
 """Below this share of full cost a saving on power alone is not material (sheet, section 1)."""
-
-
-def annuity_share(*, wacc_share: float, life_y: float) -> float:
-    """Return the capital recovery factor: what a dollar of capital costs per year, 1/y.
-
-    `w / (1 - (1 + w)^-n)`, exact however small the interest, and `1 / n` without any.
-    """
-    if wacc_share == 0.0:
-        return 1.0 / life_y
-    return wacc_share / -math.expm1(-life_y * math.log1p(wacc_share))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

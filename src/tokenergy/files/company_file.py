@@ -22,6 +22,7 @@ from tokenergy.files.catalogue import load_catalogue
 from tokenergy.files.energy_points import read_calibration
 from tokenergy.files.faults import faults
 from tokenergy.files.hedges import hedge_findings
+from tokenergy.files.open_contracts import open_contract_findings
 from tokenergy.files.salvage import salvage
 from tokenergy.files.series import OnProgress, read_inputs
 from tokenergy.files.yaml_text import YamlText, place_of, read_yaml
@@ -102,6 +103,7 @@ def check_file(
         findings = (*findings, *more)
         if company is not None and inputs is not None and not errors_of(findings):
             findings = (*findings, *hedge_findings(company, inputs, known))
+            findings = (*findings, *open_contract_findings(company, inputs))
             findings = (*findings, *row_findings(company, inputs, known))
     located = _located(findings, text, where)
     usable = not errors_of(located)

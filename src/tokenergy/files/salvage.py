@@ -11,7 +11,8 @@ from tokenergy.company.company import Company
 from tokenergy.company.growth import Growth, MixStep
 from tokenergy.company.horizon import Horizon
 from tokenergy.company.observe import Observe
-from tokenergy.company.parts import NAMELESS, SECTIONS, Parts, mix_path
+from tokenergy.company.parts import NAMELESS, SECTIONS, Parts, mix_path, plan_path
+from tokenergy.company.planning import PLANNED, Planning
 from tokenergy.company.serve import Serve
 from tokenergy.company.site import Network
 
@@ -53,6 +54,8 @@ def salvage(raw: Mapping[str, Any]) -> Parts:
         observe=_read(TypeAdapter(Observe), raw.get("observe")),
         serve=serve,
         carbon_price=_read(TypeAdapter(CarbonPrice), raw.get("carbon_price")),
+        plan=_read(TypeAdapter(Planning), raw.get("plan")),
+        planned=_planned(raw.get("plan")),
         operating_points=_field("operating_points", raw),
         calibration=_field("calibration", raw),
         network=network or Network(),
@@ -71,6 +74,17 @@ def _mix(growth: Any) -> tuple[tuple[str, MixStep], ...]:
         for at, step in enumerate(steps if isinstance(steps, list) else ())
     ]
     return tuple((path, step) for path, step in read if step is not None)
+
+
+def _planned(plan: Any) -> tuple[tuple[str, Any], ...]:
+    """Return the readable sizes and scenarios of a plan, whatever else is wrong with it."""
+    found = []
+    for section in PLANNED if isinstance(plan, dict) else ():
+        reader = TypeAdapter(get_args(Planning.model_fields[section].annotation)[0])
+        items = plan.get(section)
+        for at, item in enumerate(items if isinstance(items, list) else ()):
+            found.append((plan_path(section, at), _read(reader, item)))
+    return tuple((path, item) for path, item in found if item is not None)
 
 
 def _is_needed(section: str) -> bool:

@@ -66,6 +66,22 @@ def wanted_series(parts: Parts) -> Iterator[Wanted]:
                 source=workload.arrivals.series,
                 quantity="rate" if workload.arrivals.mean_requests_per_s is None else "shape",
             )
+    yield from _of_scenarios(parts)
+
+
+def _of_scenarios(parts: Parts) -> Iterator[Wanted]:
+    """Yield the prices that the plan's scenarios name, so that each covers the horizon."""
+    for path, scenario in parts.open_sizes("scenarios"):
+        for name, source in scenario.prices.items():
+            site = parts.find("sites", name)
+            yield Wanted(
+                path=f"{path}.prices.{name}",
+                owner=f"plan:{scenario.name}:{name}",
+                into=SERIES,
+                source=source,
+                quantity="price",
+                market="" if site is None else site.market.zone,
+            )
 
 
 def _of_site(path: str, site: Any) -> Iterator[Wanted]:

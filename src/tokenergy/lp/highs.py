@@ -150,14 +150,9 @@ class LinearModel:
 
     def posed(self) -> Posed:
         """Return the program as it stands, for arithmetic that asks no solver."""
-        return Posed(
-            matrix=self._held(),
-            costs=self._costs,
-            lower=self._lower,
-            upper=self._upper,
-            row_lower=self._row_lower,
-            row_upper=self._row_upper,
-        )
+        columns = {"costs": self._costs, "lower": self._lower, "upper": self._upper}
+        rows = {"row_lower": self._row_lower, "row_upper": self._row_upper}
+        return Posed(matrix=self._held(), **columns, **rows)
 
     def basis(self) -> Any:
         """Return the basis of the last solve, to be handed back to `restore`."""
@@ -251,6 +246,7 @@ class LinearModel:
     def _solved(self) -> Solution:
         """Solve the linear program that is in place."""
         self._highs.run()
+        self._highs.setOptionValue("solver", "simplex")  # next time warm, from this basis
         solution, fault = self._answer((STRICT, UNREDUCED))
         if solution is not None:
             return solution

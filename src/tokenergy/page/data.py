@@ -26,6 +26,7 @@ class ReportData:
         split: `Split.to_dict()`, if it was asked for.
         media: `ServedItem.to_dict()` of each shape and board; none without media.
         economics: `Economics.to_dict()`, if it was asked for: whether the company pays.
+        plan: `Planned.to_dict()`, if it was asked for: what to build and what to sign.
     """
 
     heading: Mapping[str, Any]
@@ -41,6 +42,7 @@ class ReportData:
     media: Sequence[Mapping[str, Any]] = ()
     split: Mapping[str, Any] | None = None
     economics: Mapping[str, Any] | None = None
+    plan: Mapping[str, Any] | None = None
 
     @property
     def currency(self) -> str:

@@ -105,6 +105,23 @@ EXPOSURES: Final = {
 }
 """What the cost of power is exposed to, the rest of the bill, and their sum."""
 
+FIVE: Final = {
+    "volume": BLUE,
+    "price": SKY,
+    "shape": ORANGE,
+    "covariance": VERMILLION,
+    "basis": PURPLE,
+}
+"""The five exposures of a contract."""
+
+NOUNS: Final = {
+    "site": VERMILLION,
+    "fleet": SKY,
+    "battery": ORANGE,
+    "contract": GREEN,
+}
+"""Kinds of what a plan builds and signs."""
+
 FONT: Final = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', sans-serif"
 
 

@@ -1,6 +1,7 @@
 """The sections of the report, in the order of reading; each takes the data and makes its part."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from html import escape
 from typing import Any
@@ -42,7 +43,19 @@ def sections(data: ReportData) -> list[Section]:
     found = [*pays, *prices, scorecard(data), balance(data), supply(data)]
     if data.split is not None:
         found.append(split(data))
+    if data.plan is not None:
+        found += plan_parts(data.plan)
     return [*found, warnings(data)]
+
+
+def plan_parts(plan: Mapping[str, Any]) -> list[Section]:
+    """Return the sections of a plan under anchors of their own."""
+    from tokenergy.page.plan_sections import plan_sections  # it shows findings as this file does
+
+    return [
+        replace(part, anchor=f"plan-{part.anchor}", link=f"Plan: {part.link}")
+        for part in plan_sections(plan)
+    ]
 
 
 def step_h_of(data: ReportData) -> float:

@@ -11,7 +11,7 @@ can differ by. Seconds should be counted from the start of the trace, not from a
 import math
 from typing import Final
 
-from tokenergy.simulate.compiled import compiled_part
+from tokenergy.compiled import compiled_part
 
 TIE_SHARE: Final = 1e-12
 """How far past a boundary an arrival still counts as there, as a share of the time."""

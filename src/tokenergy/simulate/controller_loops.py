@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from tokenergy.routing.pacing import PacingLaw, target_quantity
 from tokenergy.simulate.budget_world import FloatArray
-from tokenergy.simulate.compiled import compiled
+from tokenergy.compiled import compiled
 
 IntArray = NDArray[np.int64]
 REFUSED: Final = -1

@@ -11,7 +11,7 @@ The queue is a ring through the requests (`after`, `before`). Of the two records
 request the first stands for blocks that were never held, the second for where the ring begins.
 """
 
-from tokenergy.simulate.compiled import compiled_part
+from tokenergy.compiled import compiled_part
 from tokenergy.simulate.replica_state import Requests, State
 
 

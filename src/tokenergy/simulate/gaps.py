@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from tokenergy.errors import InputError
-from tokenergy.simulate.compiled import compiled_part
+from tokenergy.compiled import compiled_part
 from tokenergy.simulate.replica import FloatArray, IntArray, ReplicaRuns
 
 _LEAST_OCTAVE: Final = -14

@@ -1,6 +1,6 @@
 """One state, two engines: what each must find when the other hands over to it."""
 
-from tokenergy.simulate.compiled import compiled_part
+from tokenergy.compiled import compiled_part
 from tokenergy.simulate.heap import pop_least, push
 from tokenergy.simulate.leap import (
     begin_decode,

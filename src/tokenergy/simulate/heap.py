@@ -1,6 +1,6 @@
 """A heap of whole numbers in a row of an array, for compiled code: the least is in front."""
 
-from tokenergy.simulate.compiled import compiled_part
+from tokenergy.compiled import compiled_part
 from tokenergy.simulate.replica_state import Slots
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tokenergy.errors import InputError
-from tokenergy.simulate.compiled import compiled_lean
+from tokenergy.compiled import compiled_lean
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]

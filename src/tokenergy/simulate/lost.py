@@ -38,7 +38,8 @@ def lost_by_tier(world: World, run: Run) -> dict[str, Lost]:
 
 def broken_names(world: World) -> tuple[str, ...]:
     """Return what is out for a while in a world: outages and curtailments, each once."""
-    names = [*(cut.name for cut in world.cuts), *(loss.name for loss in world.losses)]
+    names = [each.name for each in world.cuts]
+    names += [loss.name for loss in world.losses if not loss.comes]
     return tuple(dict.fromkeys(names))
 
 

@@ -5,7 +5,7 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from tokenergy.simulate.compiled import compiled, compiled_maker, compiled_part
+from tokenergy.compiled import compiled, compiled_maker, compiled_part
 from tokenergy.simulate.free_blocks import fill_queue
 from tokenergy.simulate.gaps import GAP_BIN, GAP_BINS, GapBins
 from tokenergy.simulate.handover import settle, to_leap, to_step

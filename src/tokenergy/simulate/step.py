@@ -18,7 +18,7 @@ from tokenergy.simulate.admission import (
     prompt_done,
 )
 from tokenergy.simulate.boundary import has_come
-from tokenergy.simulate.compiled import compiled_part
+from tokenergy.compiled import compiled_part
 from tokenergy.simulate.free_blocks import take_blocks
 from tokenergy.simulate.gaps import GapBins
 from tokenergy.simulate.law import TimeLaw, iteration_s

@@ -12,9 +12,9 @@ from typing import Any, Final
 
 import numpy as np
 
+from tokenergy.company.annuity import annuity_share
 from tokenergy.company.company import Company
 from tokenergy.company.preset import Range
-from tokenergy.economics.unit_cost import annuity_share
 from tokenergy.thesis.draws import drawn
 from tokenergy.thesis.duel_gap import DuelPath
 from tokenergy.thesis.duel_month import PARTS_COUNT, growth_of

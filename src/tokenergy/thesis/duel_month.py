@@ -8,11 +8,12 @@ demand are nearest to the part's own.
 """
 
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Final, Literal
 
 import numpy as np
 
+from tokenergy.company.annuity import annuity_share
 from tokenergy.company.company import Company
 from tokenergy.company.growth import Growth
 from tokenergy.company.noun import midnight_utc
@@ -20,7 +21,7 @@ from tokenergy.dispatch.solve import Optimum, WindowModel
 from tokenergy.dispatch.window import Window, true_window
 from tokenergy.dispatch.world import FloatArray, State, World
 from tokenergy.economics.scaled import has_users
-from tokenergy.economics.unit_cost import annuity_share, capital_rent, gpu_rents_usd_per_h
+from tokenergy.economics.unit_cost import capital_rent, gpu_rents_usd_per_h
 from tokenergy.economics.window_power import moved_power_usd
 from tokenergy.errors import InputError
 from tokenergy.units import H_PER_DAY, H_PER_MONTH, H_PER_YEAR, KW_PER_MW, MONTHS_PER_YEAR
@@ -125,10 +126,22 @@ def arrival_month(company: Company, queue: Queue) -> float:
 
 
 def _energised_month(company: Company, site: int) -> float:
-    """Return the month in which a site's connection delivers; 0: it does so already."""
-    day = company.sites[site].energised_on
-    if day is None:
+    """Return the month in which all of a site's connection delivers; 0: it does so already."""
+    told = company.sites[site]
+    days = [told.energised_on, told.ramp[-1].start if told.ramp else None]
+    return max((_month_of(company, day) for day in days if day is not None), default=0.0)
+
+
+def _reached_mw(company: Company, site: int, month: float) -> float:
+    """Return what a site's connection has reached in a month by its ramp; 0 without one."""
+    told = company.sites[site]
+    if told.energised_on is not None and month < _month_of(company, told.energised_on):
         return 0.0
+    reached = [step.mw for step in told.ramp if _month_of(company, step.start) <= month]
+    return reached[-1] if reached else 0.0
+
+
+def _month_of(company: Company, day: date) -> float:
     after_h = (midnight_utc(day) - company.horizon.start) / timedelta(hours=1)
     return max(0.0, after_h / H_PER_MONTH)
 
@@ -177,6 +190,8 @@ class Months:
                 energised = queue.delay_months
             if month >= energised:
                 carried[at] += site.import_limit_mw * ratio
+            elif queue.delay_months is None:
+                carried[at] += _reached_mw(company, at, month) * ratio
         return carried
 
     def book(self, month: int, carried_mw: FloatArray) -> MonthBook:

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from tokenergy.company.annuity import annuity_share
 from tokenergy.company.company import Company
 from tokenergy.company.inputs import Inputs
 from tokenergy.company.preset import Range
@@ -21,7 +22,6 @@ from tokenergy.dispatch.duals import asked_usd_per_mtok
 from tokenergy.dispatch.solve import Optimum, solve_horizon
 from tokenergy.dispatch.world import FloatArray, World
 from tokenergy.economics.heavy_tail import ValueClass
-from tokenergy.economics.unit_cost import annuity_share
 from tokenergy.errors import InputError, UnexpectedError
 from tokenergy.synthetic.demand import demand_shape
 from tokenergy.thesis.inputs import HourlyPrices, ThesisInputs

@@ -1,10 +1,10 @@
 """T2, growth amplifies loss: does one more user turn from loss to gain at the break-even share?
 
 Economics sheet, sections 5 and 9. The break-even conversion phi* comes from the toy's marginal
-cost in closed form. Whether one more user adds profit or loss comes from a plan: a linear
-program that chooses GPUs and power for one year, solved a little below and a little above each
-number of users. An identity: the program has the toy's own prices, so that a FAIL is a fault, or
-a place where the cost has a kink and no single phi* exists.
+cost in closed form. Whether one more user adds profit or loss comes from `plan`, the product's own,
+which chooses the GPUs and the contracts of the same toy written as a company (`toy_plan`), a little
+below and a little above each number of users. An identity: the company has the toy's own prices, so
+that a FAIL is a fault, or a place where the cost has a kink and no single phi* exists.
 """
 
 from dataclasses import asdict, dataclass
@@ -22,12 +22,11 @@ from tokenergy.economics.negative_scale import (
     marginal_usd_per_user_year,
 )
 from tokenergy.errors import UnexpectedError
-from tokenergy.lp.highs import LinearModel
-from tokenergy.lp.program import FloatArray, Program
 from tokenergy.thesis.inputs import ThesisInputs
 from tokenergy.thesis.result import Result, Told, hash_of, verdict_of
 from tokenergy.thesis.thresholds import BREAK_EVEN_NEAR_SHARE
-from tokenergy.units import H_PER_YEAR, MONTHS_PER_YEAR
+from tokenergy.thesis.toy_plan import Plan
+from tokenergy.units import MONTHS_PER_YEAR
 
 USERS_COUNT: Final = tuple(float(users) for users in np.logspace(6, 8, 9))
 SWEEP_STEP_SHARE: Final = 0.001
@@ -38,53 +37,6 @@ PRICE_USD_PER_USER_YEAR: Final = 20.0 * MONTHS_PER_YEAR
 """A plan of 20 USD a month, a usual price; the toy names none."""
 FREE_USD_PER_USER_YEAR: Final = 0.5
 """What a free user brings, e.g. advertising: an assumption."""
-
-MTOK_PER_GPU_YEAR: Final = 17_000.0
-"""About what section 1 has a GPU make in a year. GPUs are dear or many, and cost the same per
-Mtok: the answer does not depend on it."""
-
-
-class Plan:
-    """The least cost of a year's tokens, with GPUs and power as what is chosen.
-
-    Columns: GPUs, MW of each block of power, Mtok served. Rows, per year:
-
-        gpus    MTOK_PER_GPU_YEAR x GPUs - served >= 0
-        energy  8760 h x sum of MW - MWh/Mtok x served >= 0
-        demand  served >= Mtok asked for
-    """
-
-    def __init__(self, toy: ToyCompany) -> None:
-        """Lay the program out once; users only move the demand."""
-        blocks = len(toy.blocks)
-        program = Program(1)
-        for name, size in (("gpus", 1), ("power", blocks), ("served", 1)):
-            program.add_columns(name, size)
-        for name in ("gpus", "energy", "demand"):
-            program.add_rows(name, 1)
-        program.link("gpus", "gpus", values=MTOK_PER_GPU_YEAR)
-        program.link("gpus", "served", values=-1.0)
-        program.link("energy", "power", values=H_PER_YEAR, row_at=np.zeros(blocks, int))
-        program.link("energy", "served", values=-toy.mwh_per_mtok)
-        program.link("demand", "served", values=1.0)
-        gpu_usd = toy.other_usd_per_user_year / (toy.mtok_per_user_month * MONTHS_PER_YEAR)
-        power_usd = [block.usd_per_mwh * H_PER_YEAR for block in toy.blocks]
-        self._mtok_per_user = toy.mtok_per_user_month * MONTHS_PER_YEAR
-        self._model = LinearModel(
-            program.matrix(),
-            costs=np.array([gpu_usd * MTOK_PER_GPU_YEAR, *power_usd, 0.0]),
-            lower=np.zeros(blocks + 2),
-            upper=np.array([np.inf, *(block.size_mw for block in toy.blocks), np.inf]),
-            row_lower=np.zeros(3),
-            row_upper=np.full(3, np.inf),
-            offset_usd=toy.fixed_usd_per_year,
-        )
-
-    def cost_usd_per_year(self, users_count: float) -> float:
-        """Return the least cost of a number of users, what is fixed included."""
-        lower: FloatArray = np.array([0.0, 0.0, users_count * self._mtok_per_user])
-        self._model.set_row_bounds(lower, np.full(3, np.inf))
-        return self._model.solve().objective_usd
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,8 +86,7 @@ class Turn:
 
 def run(inputs: ThesisInputs, told: Told | None = None) -> Result:
     """Hold the flip of dPi/dN, by the plan, against phi*, in closed form, at every N."""
-    del inputs  # the toy is the sheet's own: nothing is drawn
-    toy, plan = TOY_AI, Plan(TOY_AI)
+    toy, plan = TOY_AI, Plan(TOY_AI, inputs.catalogue)  # the sheet's own: nothing is drawn
     edges = [edge for edge in toy.edges_count if USERS_COUNT[0] <= edge <= USERS_COUNT[-1]]
     turns = []
     for done, users in enumerate(sorted((*USERS_COUNT, *edges))):
@@ -143,6 +94,10 @@ def run(inputs: ThesisInputs, told: Told | None = None) -> Result:
         if told is not None:
             told(done + 1, len(USERS_COUNT) + len(edges))
     smooth = [turn for turn in turns if not turn.kinked]
+    off_share = max(
+        abs(plan.cost_usd_per_year(users) / toy.cost_usd_per_year(users) - 1.0)
+        for users in USERS_COUNT
+    )
     worst = max(turn.off_share for turn in smooth)
     kinks = [turn for turn in turns if turn.kinked]
     holds = worst <= BREAK_EVEN_NEAR_SHARE and all(turn.between for turn in kinks)
@@ -173,6 +128,7 @@ def run(inputs: ThesisInputs, told: Told | None = None) -> Result:
             "gpu_usd_per_mtok": TOY_GPU_USD_PER_MTOK,
             "sweep_step_share": SWEEP_STEP_SHARE,
             "difference_step_share": STEP_SHARE,
+            "plan_off_closed_form_share": off_share,
             "turns": [turn.to_dict() for turn in turns],
             "profit_at_half_phi": _profits(toy, plan, phi_ratio=0.5),
             "profit_at_twice_phi": _profits(toy, plan, phi_ratio=2.0),

@@ -1,7 +1,7 @@
 """What the experiments stand on: the catalogue, published figures, ranges, and price series."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import numpy as np
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from tokenergy.company.catalogue import Catalogue
 from tokenergy.company.preset import Preset, Range
+from tokenergy.synthetic.climate import ZoneClimate
 
 FloatArray = NDArray[np.float64]
 
@@ -44,6 +45,7 @@ class ThesisInputs:
         ranges: sourced ranges that the draws are taken from, by name.
         prices: a year or less of hourly prices of at least three zones.
         seed: of everything drawn.
+        climates: zones of the synthetic feed, by name: price years beyond those of `prices`.
     """
 
     catalogue: Catalogue
@@ -51,6 +53,7 @@ class ThesisInputs:
     ranges: Mapping[str, Range]
     prices: HourlyPrices
     seed: int = 1
+    climates: Mapping[str, ZoneClimate] = field(default_factory=dict)
 
     def preset(self, preset: str, fact: str) -> Preset:
         """Return a published figure.

@@ -38,6 +38,15 @@ MW_RENT_LEAST_RATIO: Final = 3.0
 PRICE_ENDS_NEAR_SHARE: Final = 0.01
 """The dual lies between both one-sided prices, give or take this share, in every hour."""
 
+# T6: own cheap energy
+OWN_PLANNED_YEARS_COUNT: Final = 24
+"""Price years that contracts are chosen on."""
+OWN_HELD_YEARS_COUNT: Final = 24
+"""Other price years that decide: the mix costs no more than the best single contract, and either
+less, or as much with a lower CVaR95."""
+OWN_LOWER_LEAST_SHARE: Final = 1e-4
+"""Figures nearer to each other than this are the same: the search leaves a tenth of it open."""
+
 # T7: decentralised geography
 GEOGRAPHY_CAPTURED_LEAST_SHARE: Final = 0.90
 """Share of what foresight would save over the best single site; the saving must be above 0."""

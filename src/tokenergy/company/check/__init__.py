@@ -9,6 +9,7 @@ from tokenergy.company.check.models import check_models
 from tokenergy.company.check.money import check_money
 from tokenergy.company.check.names import check_names
 from tokenergy.company.check.outages import check_outages
+from tokenergy.company.check.planning import check_planning
 from tokenergy.company.check.power import check_power
 from tokenergy.company.check.proportion import check_proportion
 from tokenergy.company.check.rates import check_rates
@@ -20,6 +21,7 @@ from tokenergy.company.check.span import check_span
 from tokenergy.company.check.tariffs import check_tariffs
 from tokenergy.company.check.terms import check_terms
 from tokenergy.company.check.watched import check_watched
+from tokenergy.company.check.worlds import check_worlds
 from tokenergy.company.company import Company
 from tokenergy.company.finding import Finding
 from tokenergy.company.parts import Parts
@@ -57,4 +59,6 @@ def check_company(
         *check_budgets(parts),
         *check_watched(parts),
         *check_serving(parts),
+        *check_planning(parts),
+        *check_worlds(parts),
     )

@@ -29,6 +29,7 @@ def check_contracts(parts: Parts) -> Iterator[Finding]:
             yield from _standby(path, contract, parts)
     for path, site in parts.placed("sites"):
         yield from _non_firm(path, site)
+        yield from _ramp(path, site)
         yield from _node(path, site)
     yield from _carbon(parts)
 
@@ -122,6 +123,23 @@ def _non_firm(path: str, site: Site) -> Iterator[Finding]:
             reason=f"firm_mw {terms.firm_mw:g} and nonfirm_mw {terms.nonfirm_mw:g} of site "
             f"{site.name!r} are not its import_limit_mw together",
             remedy="Make the three agree",
+        )
+
+
+def _ramp(path: str, site: Site) -> Iterator[Finding]:
+    if not site.ramp:
+        return
+    most_mw, last_mw = max(step.mw for step in site.ramp), site.ramp[-1].mw
+    if max(most_mw - site.import_limit_mw, abs(last_mw - site.import_limit_mw)) > NEARLY_MW:
+        yield Finding(
+            code="RAMP_MISMATCH",
+            path=f"{path}.ramp",
+            value=", ".join(f"{step.mw:g}" for step in site.ramp),
+            limit=f"{site.import_limit_mw:g}",
+            unit="MW",
+            reason=f"the last step of the ramp of site {site.name!r} is its import_limit_mw, and "
+            "no step exceeds it",
+            remedy="Make the two agree",
         )
 
 

@@ -15,6 +15,8 @@ NOUN = {
 
 REFERENCES = {"site": "sites", "tier": "tiers", "origin": "regions", "model": "models"}
 """Keys of a dropped item that name something, and the section that it should stand in."""
+OPEN_SECTIONS = ("sites", "fleets", "batteries", "contracts")
+"""Sections whose things may have another size in a plan."""
 BROKEN = {"site": "sites", "feed": "sites", "fleet": "fleets"}
 """What breaks in an outage, and the section that its name stands in."""
 
@@ -108,6 +110,7 @@ def _references(parts: Parts) -> Iterator[tuple[str, str, str]]:
     for path, outage in parts.placed("outages"):
         yield f"{path}.name", BROKEN[outage.what], outage.name
     yield from _watched(parts)
+    yield from _planned(parts)
     yield from served_names(parts.serve)
     for position, rtt in enumerate(parts.network.rtt):
         yield f"network.rtt[{position}].region", "regions", rtt.region
@@ -126,3 +129,14 @@ def _watched(parts: Parts) -> Iterator[tuple[str, str, str]]:
             yield f"{path}.workload", "workloads", engine.workload
     for position, feed in enumerate(parts.observe.price_feeds):
         yield f"observe.price_feeds[{position}].site", "sites", feed.site
+
+
+def _planned(parts: Parts) -> Iterator[tuple[str, str, str]]:
+    """Yield the names that `plan` uses."""
+    for section in OPEN_SECTIONS:
+        for path, size in parts.open_sizes(section):
+            yield f"{path}.name", section, size.name
+    for path, scenario in parts.open_sizes("scenarios"):
+        for field in ("energised_on", "prices"):
+            for name in getattr(scenario, field):
+                yield f"{path}.{field}.{name}", "sites", name

@@ -36,16 +36,18 @@ def worst_pue(site: Site) -> float:
 def _fixed_load(path: str, site: Site) -> Iterator[Finding]:
     pue = worst_pue(site)
     need_mw = site.fixed_load_mw * pue
-    if need_mw > site.import_limit_mw:
+    least_mw = min([site.import_limit_mw, *(step.mw for step in site.ramp)])
+    if need_mw > least_mw:
         yield Finding(
             code="IMPORT_BELOW_FIXED_LOAD",
-            path=f"{path}.import_limit_mw",
-            value=f"{site.import_limit_mw:g}",
+            path=f"{path}.{'import_limit_mw' if least_mw == site.import_limit_mw else 'ramp'}",
+            value=f"{least_mw:g}",
             limit=f"{need_mw:g}",
             unit="MW",
             reason=f"site {site.name!r} draws {site.fixed_load_mw:g} MW of fixed load x PUE "
             f"{pue:g} before its first token",
-            remedy="Raise import_limit_mw, or lower fixed_load_mw",
+            remedy=f"Raise import_limit_mw{' and its ramp' * bool(site.ramp)}, or lower "
+            "fixed_load_mw",
         )
 
 

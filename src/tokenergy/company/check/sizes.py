@@ -80,6 +80,27 @@ NETWORK_BOUNDS: Final[tuple[Bound, ...]] = (
     ("bytes_per_token", 0.0, 1e6, "bytes", "bits"),
 )
 RTT_BOUND: Final[Bound] = ("rtt_ms", 0.01, 5e3, "ms", "µs or s")
+PLAN_BOUNDS: Final[dict[str, tuple[Bound, ...]]] = {
+    "sites": (
+        ("most_mw", 0.01, 5e3, "MW", "kW"),
+        ("open_usd", 100.0, 1e11, "USD", "thousands or millions of USD"),
+    ),
+    "fleets": (("most_count", 0.0, 5e6, "GPUs", "watts"),),
+    "batteries": (("most_mw", 0.0, 5e3, "MW", "kW"),),
+    "contracts": (("most_mw", 0.0, 1e4, "MW", "kW"),),
+    "scenarios": (
+        ("price_ratio", 0.01, 100.0, "", "percent"),
+        ("demand_ratio", 0.001, 1e3, "", "percent"),
+        ("demand_growth_share_per_year", 0.0, 20.0, "per year", "percent"),
+        ("gpu_price_ratio", 0.01, 100.0, "", "percent"),
+        ("gpu_life_y", 0.5, 30.0, "years", "months"),
+    ),
+}
+"""Of the section `plan`, likewise."""
+QUEUE_BOUNDS: Final[tuple[Bound, ...]] = (
+    ("mw", 0.01, 5e3, "MW", "kW"),
+    ("usd_per_kw", 100.0, 1e6, "USD/kW", "USD/MW"),
+)
 LONGEST_STORE_H: Final = 200.0
 SHORTEST_STORE_H: Final = 0.05
 
@@ -94,6 +115,7 @@ def check_sizes(parts: Parts) -> Iterator[Finding]:
         yield from _outside("network", parts.network, bound)
     for position, rtt in enumerate(parts.network.rtt):
         yield from _outside(f"network.rtt[{position}]", rtt, RTT_BOUND)
+    yield from _planned(parts)
     for path, battery in parts.placed("batteries"):
         hours = battery.capacity_mwh / battery.power_mw
         if not SHORTEST_STORE_H <= hours <= LONGEST_STORE_H:
@@ -107,6 +129,17 @@ def check_sizes(parts: Parts) -> Iterator[Finding]:
                 "power and capacity is perhaps in kW or kWh",
                 remedy="State power_mw in MW and capacity_mwh in MWh",
             )
+
+
+def _planned(parts: Parts) -> Iterator[Finding]:
+    for section, bounds in PLAN_BOUNDS.items():
+        for path, item in parts.open_sizes(section):
+            for bound in bounds:
+                yield from _outside(path, item, bound)
+    for path, size in parts.open_sizes("sites"):
+        for position, step in enumerate(size.queue):
+            for bound in QUEUE_BOUNDS:
+                yield from _outside(f"{path}.queue[{position}]", step, bound)
 
 
 def plausible(section: str, field: str, item: Any) -> bool:

@@ -7,8 +7,10 @@ from zoneinfo import ZoneInfo
 
 from tokenergy.company.check.terms import midnight, moment_text
 from tokenergy.company.finding import Finding
+from tokenergy.company.fleet import Fleet
 from tokenergy.company.horizon import FIVE_MINUTES_H, Horizon
 from tokenergy.company.parts import Parts
+from tokenergy.company.site import Site
 from tokenergy.units import H_PER_DAY, S_PER_H
 
 STEPS_H: Final = (FIVE_MINUTES_H, 0.25, 0.5, 1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 24.0)
@@ -41,6 +43,41 @@ def check_span(parts: Parts) -> Iterator[Finding]:
                 remedy="Nothing, if that is meant; else correct the date",
                 severity="warning",
             )
+        yield from _ramp(path, site, zone, horizon)
+    for path, fleet in parts.placed("fleets"):
+        yield from _delivery(path, fleet, parts, horizon)
+
+
+def _ramp(path: str, site: Site, zone: ZoneInfo, horizon: Horizon) -> Iterator[Finding]:
+    for position, step in enumerate(site.ramp):
+        if midnight(step.start, zone) > horizon.start:
+            before_mw = site.ramp[position - 1].mw if position else 0.0
+            yield Finding(
+                code="RAMP_IN_HORIZON",
+                path=f"{path}.ramp[{position}].start",
+                value=step.start.isoformat(),
+                limit=moment_text(horizon.start),
+                reason=f"site {site.name!r} imports {before_mw:g} MW at most until then, and "
+                f"{step.mw:g} MW from then on",
+                remedy="Nothing, if that is meant; else correct the date",
+                severity="warning",
+            )
+
+
+def _delivery(path: str, fleet: Fleet, parts: Parts, horizon: Horizon) -> Iterator[Finding]:
+    site = parts.find("sites", fleet.site)
+    if fleet.delivered_on is None or site is None:
+        return
+    if midnight(fleet.delivered_on, ZoneInfo(site.market.time_zone)) > horizon.start:
+        yield Finding(
+            code="DELIVERED_IN_HORIZON",
+            path=f"{path}.delivered_on",
+            value=fleet.delivered_on.isoformat(),
+            limit=moment_text(horizon.start),
+            reason=f"fleet {fleet.name!r} has no GPUs until then",
+            remedy="Nothing, if that is meant; else correct the date",
+            severity="warning",
+        )
 
 
 def _horizon(horizon: Horizon) -> Iterator[Finding]:

@@ -149,7 +149,11 @@ class PermitHours:
         return f"{self.contract_id}.start.on"
 
     def add(self, program: Program, world: World, window: Window, *, elastic: bool) -> Added:
-        """sum over a year of h on (or generate / capacity) <= permit - used before, h."""
+        """sum over a year of h on <= permit - used before, h; or of generate <= that x capacity.
+
+        So a plant that does not commit counts hours at capacity, in MWh: whatever its size, the
+        coefficients are the same.
+        """
         rows, short = block_name(self, "hours"), block_name(self, "short")
         count = self.years.most_in(window)
         program.add_rows(rows, count, whole=True)
@@ -164,22 +168,19 @@ class PermitHours:
             values=1.0,
         )
         columns: dict[str, ColumnRule] = {}
+        most_mw = 1.0 if commits else float(self.spec.capacity_mw.max(initial=0.0))
         if elastic:
             program.add_columns(short, count, whole=True)
-            program.link(rows, short, values=-1.0)
+            program.link(rows, short, values=-most_mw)
             columns[short] = _prohibitive(count)
 
         def hours(seen: Window) -> FloatArray:
-            capacity_mw = seen.mean(self.spec.capacity_mw)
-            per_mwh = np.divide(
-                1.0, capacity_mw, out=np.zeros_like(capacity_mw), where=capacity_mw > 0.0
-            )
-            each = seen.lengths_h if commits else per_mwh
+            each = seen.lengths_h if commits else np.ones(seen.count)
             return self.years.parts(seen) * each[:, None]
 
         return Added(
             columns=columns,
-            rows={rows: self._hours_rule(count)},
+            rows={rows: self._hours_rule(count, most_mw)},
             moving=(following(link, hours),),
             short={short: "h"} if elastic else None,
         )
@@ -188,12 +189,12 @@ class PermitHours:
         """Return nothing: a permit costs no money [T], USD."""
         return np.zeros(world.count)
 
-    def _hours_rule(self, count: int) -> RowRule:
+    def _hours_rule(self, count: int, most_mw: float) -> RowRule:
         def rule(window: Window, state: State) -> tuple[FloatArray, FloatArray]:
             upper = np.full(count, INFINITY)
             for row, number in enumerate(self.years.touched(window)):
                 past = self.years.before(state, self.contract_id, number)
-                upper[row] = max(0.0, self.spec.permit_h - past.running_h)
+                upper[row] = most_mw * max(0.0, self.spec.permit_h - past.running_h)
             return np.full(count, -INFINITY), upper
 
         return rule

@@ -1,0 +1,1 @@
+"""What to build and what to sign, at the least full cost of a token."""
