@@ -1,12 +1,12 @@
 """The companies that the benchmark of the plan builds: N sites, everything open, of formulas.
 
 Every site leaves open its connection, its GPUs, a battery and a power purchase agreement (sun and
-wind by turns); up to three sites each have a demand charge by the month (many more would be a
-company whose every site is billed by its peak, 240 columns that tie a whole month). Two kinds of work come from everywhere: chats
-that must be answered at once, and work that may wait a day. Costs are of the order of 2025: GPUs
-33 kUSD over 5 years, halls 9 to 13 kUSD/kW, batteries 200 USD/kWh, wind and sun near the mean
-spot price of their site, 35 to 80 USD/MWh. Prices stay above the spread of a resale, so that
-nobody is paid for burning power: PyPSA's components can then say the whole program.
+wind by turns). Where there are up to three sites each has a demand charge by the month; many sites
+with one would be hundreds of columns, each of which ties a whole month. Two kinds of work come from
+everywhere: chats that must be answered at once, and work that may wait a day. Costs are of the
+order of 2025: GPUs 33 kUSD over 5 years, halls 9 to 13 kUSD/kW, batteries 200 USD/kWh, wind and sun
+near the mean spot price of their site, 35 to 80 USD/MWh. Prices stay above the spread of a resale,
+so that nobody is paid for burning power: PyPSA's components can then say the whole program.
 
 Noise comes from `random.Random.random`, whose sequence Python keeps between releases.
 """

@@ -250,7 +250,7 @@ def test_power_stuck_behind_an_open_meter_is_refused():
     told["contracts"][-1] |= {"may_curtail": False, "delivery": "behind_the_meter"}
     told["sites"][0]["export_limit_mw"] = 0.3
     company = type(company_to_plan()).model_validate(told)
-    with pytest.raises(PlanNotLinear, match="wind|windy"):
+    with pytest.raises(PlanNotLinear, match=r"wind|windy"):
         program_of(company)
 
 

@@ -11,6 +11,7 @@ from typing import Final
 import numpy as np
 
 from tokenergy.api.opened import OpenCompany, explained_horizon
+from tokenergy.api.plan_search import SIMPLEX_MOST_ROWS
 from tokenergy.company.finding import Finding
 from tokenergy.dispatch.structure import Numbers
 from tokenergy.dispatch.terms.matching import Matching
@@ -45,14 +46,17 @@ def explained_plan(
     return explained_horizon(largest, error)
 
 
-def explained_long(
-    company: OpenCompany, program: PlanProgram, failure: SolverFailure
+def explained(
+    company: OpenCompany, program: PlanProgram, failure: InfeasibleProgram | SolverFailure
 ) -> TokenergyError:
-    """Return why a program that is too long for simplex has no answer.
+    """Return why a program has no answer.
 
-    Where the plan of its first days has none either, that says why; else it is the failure.
+    One that is too long for simplex is asked by its first days: where their plan has no answer
+    either, that says why; else it is the failure.
     """
     rows_count = program.program.rows_count
+    if isinstance(failure, InfeasibleProgram) and rows_count <= SIMPLEX_MOST_ROWS:
+        return explained_plan(company, program, failure)
     days = max(1.0, program.hours_h * min(1.0, ASKED_ROWS / rows_count) // H_PER_DAY)
     short = plan_program(
         program.company,
@@ -154,16 +158,21 @@ def _solved(program: PlanProgram, numbers: Numbers) -> Solution | None:
         return None
 
 
-def step_findings(
+def gap_findings(
     candidates: tuple[Candidate, ...], *, gap_share: float, asked_share: float
 ) -> Iterator[Finding]:
-    """Warn where whole steps or openings kept the bounds apart: what is left, and what to relax."""
-    stepped = [each for each in candidates if each.step is not None or each.opens]
-    if gap_share <= asked_share or not stepped:
+    """Warn where the bounds stayed apart: what is left, and which whole steps to relax."""
+    if gap_share <= asked_share:
         return
+    reason = "the search ended before the bounds were as close as was asked"
+    remedy = "Ask for a wider --gap, or plan fewer --hours"
+    stepped = [each for each in candidates if each.step is not None or each.opens]
     names = ", ".join(each.name for each in stepped[:NAMED_COUNT])
     if len(stepped) > NAMED_COUNT:
         names += f" and {len(stepped) - NAMED_COUNT} more"
+    if stepped:
+        reason += f"; {names} come in whole steps, or cost something to open"
+        remedy += ", or leave out step_mw, step_count or open_usd where a size between is as good"
     yield Finding(
         code="PLAN_GAP_OPEN",
         path="plan",
@@ -171,10 +180,8 @@ def step_findings(
         limit=f"{asked_share:.3%}",
         unit="of the cost",
         severity="warning",
-        reason=f"whole steps leave the bounds apart: {names} come in whole steps, or cost "
-        "something to open",
-        remedy="Leave out step_mw, step_count or open_usd where a size between is as good, or ask "
-        "for a wider --gap; both bounds hold as they are told",
+        reason=reason,
+        remedy=f"{remedy}; both bounds hold as they are told",
     )
 
 

@@ -150,12 +150,15 @@ def search(
         SolverFailure: if no answer of the solver passes our check.
     """
     began_s = clock()
-    if program.program.rows_count > WHOLE_ROWS and program.structure.integers() is None:
+    if from_inside(program):
+        simplex_may = program.program.rows_count <= SIMPLEX_MOST_ROWS
         try:
             with side_by_side(processes) as each:
-                return _inside(program, each, gap_share, clock, stop, on_bounds)
-        except SolverFailure:  # nothing keeps every limit, or it was not found: simplex tells which
-            if program.program.rows_count > SIMPLEX_MOST_ROWS:
+                found = _inside(program, each, gap_share, clock, stop, on_bounds)
+            if found.stopped or found.gap_share <= gap_share or not simplex_may:
+                return found
+        except (InfeasibleProgram, SolverFailure):  # nothing keeps every limit, or it was not found
+            if not simplex_may:
                 raise
     answer = solve_whole(program, gap_share=gap_share, told=on_bounds)
     settled = settle(answer)

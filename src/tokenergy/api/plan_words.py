@@ -27,9 +27,17 @@ def answer_lines(planned: "Planned") -> Iterator[str]:
         *_built(planned),
         _bounds(planned),
         *_tokens(planned),
-        *_worth(planned),
+        *(f"{_of_hours(planned)}{line}" for line in _worth(planned)),
     ):
         yield in_currency(line, currency)
+
+
+def _of_hours(planned: "Planned") -> str:
+    """Say of which hours worths are, where those are fewer than the plan's."""
+    why, hours_h = planned.reasons, planned.found.program.hours_h
+    if why is None or why.hours_h >= hours_h:
+        return ""
+    return f"(By the plan of the first {why.hours_h:,.0f} h.) "
 
 
 def size_text(row: dict[str, Any]) -> str:

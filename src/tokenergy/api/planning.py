@@ -10,12 +10,7 @@ from tokenergy.api.as_built import AsBuilt, as_built, built_of
 from tokenergy.api.opened import OpenCompany, Progress
 from tokenergy.api.output import REPORT, refuse_unwritable
 from tokenergy.api.plan_exposures import ContractExposures, contract_exposures
-from tokenergy.api.plan_findings import (
-    explained_long,
-    explained_plan,
-    nothing_built,
-    step_findings,
-)
+from tokenergy.api.plan_findings import explained, gap_findings, nothing_built
 from tokenergy.api.plan_reasons import Reasons, asked_of, reasons, short_finding
 from tokenergy.api.plan_search import Found, OnBounds, search
 from tokenergy.api.plan_words import answer_lines
@@ -248,10 +243,8 @@ def _found(
         return search(
             program, gap_share=gap_share, clock=time.monotonic, stop=stop, on_bounds=on_bounds
         )
-    except InfeasibleProgram as error:
-        raise explained_plan(company, program, error) from error
-    except SolverFailure as failure:
-        raise explained_long(company, program, failure) from failure
+    except (InfeasibleProgram, SolverFailure) as error:
+        raise explained(company, program, error) from error
 
 
 def _told(
@@ -265,7 +258,7 @@ def _told(
     """Return what was found, with what it does and is worth where nobody stopped."""
     heading = _heading(company, found.program)
     findings = tuple(
-        step_findings(found.program.candidates, gap_share=found.gap_share, asked_share=gap_share)
+        gap_findings(found.program.candidates, gap_share=found.gap_share, asked_share=gap_share)
     )
     stands = built_of(found)
     if stands is None:

@@ -2,8 +2,8 @@
 
 import math
 
-from tokenergy.simulate.boundary import has_come
 from tokenergy.compiled import compiled_part
+from tokenergy.simulate.boundary import has_come
 from tokenergy.simulate.free_blocks import give_blocks, take_blocks, take_found
 from tokenergy.simulate.gaps import GapBins, add_gaps
 from tokenergy.simulate.replica_state import Requests, State

@@ -9,9 +9,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from tokenergy.compiled import compiled
 from tokenergy.routing.pacing import PacingLaw, target_quantity
 from tokenergy.simulate.budget_world import FloatArray
-from tokenergy.compiled import compiled
 
 IntArray = NDArray[np.int64]
 REFUSED: Final = -1

@@ -12,8 +12,8 @@ from typing import Final, Protocol
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tokenergy.errors import InputError
 from tokenergy.compiled import compiled_part
+from tokenergy.errors import InputError
 from tokenergy.simulate.replica import FloatArray, IntArray, ReplicaRuns
 
 _LEAST_OCTAVE: Final = -14

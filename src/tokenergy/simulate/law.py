@@ -13,8 +13,8 @@ from typing import Final, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tokenergy.errors import InputError
 from tokenergy.compiled import compiled_lean
+from tokenergy.errors import InputError
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]

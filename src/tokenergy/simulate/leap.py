@@ -15,9 +15,9 @@ only grows until then. So arrivals bound a leap only where the next one could be
 `step` continues from the same state until no evicted request waits.
 """
 
+from tokenergy.compiled import compiled_part
 from tokenergy.simulate.admission import admit, fits, head_of_queue, leave, prompt_done
 from tokenergy.simulate.boundary import has_come, iterations_until
-from tokenergy.compiled import compiled_part
 from tokenergy.simulate.free_blocks import take_blocks
 from tokenergy.simulate.gaps import GapBins
 from tokenergy.simulate.heap import pop_least, push

@@ -12,8 +12,8 @@ from typing import Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from tokenergy.simulate.boundary import added
 from tokenergy.compiled import compiled_part
+from tokenergy.simulate.boundary import added
 from tokenergy.simulate.gaps import GapBins, add_gaps
 
 # what a run came to

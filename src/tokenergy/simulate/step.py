@@ -9,6 +9,7 @@ The running set is in order of arrival without sorting: evicted requests come ba
 come in, and all that wait after an eviction are younger than all that run.
 """
 
+from tokenergy.compiled import compiled_part
 from tokenergy.simulate.admission import (
     admit,
     evict,
@@ -18,7 +19,6 @@ from tokenergy.simulate.admission import (
     prompt_done,
 )
 from tokenergy.simulate.boundary import has_come
-from tokenergy.compiled import compiled_part
 from tokenergy.simulate.free_blocks import take_blocks
 from tokenergy.simulate.gaps import GapBins
 from tokenergy.simulate.law import TimeLaw, iteration_s
