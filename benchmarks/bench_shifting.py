@@ -55,9 +55,9 @@ WACC_SHARE = 0.07
 WIND_EUR_PER_MW_YEAR = 106_000.0
 SUN_EUR_PER_MW_YEAR = 52_000.0
 BATTERY_EUR_PER_KWH = 215.0
-"""Assumptions of the size of the Danish Energy Agency's catalogue for 2025, which the paper uses:
-wind 1,120 EUR/kW over 27 years, sun 530 over 35, at 7 % and their upkeep; 6 h of storage at 180
-EUR/kWh and 210 EUR/kW."""
+"""Recalled, not read: assumptions of the size of the Danish Energy Agency's catalogue for 2025,
+which the paper uses. Wind 1,120 EUR/kW over 27 years, sun 530 over 35, at 7 % and their upkeep;
+6 h of storage at 180 EUR/kWh and 210 EUR/kW."""
 BATTERY_H = 6.0
 LOAD_SHARE = 1e-6
 MOST_MW = 2500.0

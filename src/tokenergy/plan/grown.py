@@ -19,17 +19,6 @@ Moved = tuple[Block, list[Track]]
 """A block, and how sizes move one side of its bounds."""
 
 
-def _released_lower(
-    base: Numbers, effects: Sequence[Effects], candidates: Sequence[Candidate]
-) -> FloatArray:
-    """Return lower bounds of the columns as they are at the least sizes: the rows do the rest."""
-    lower = base.lower.copy()
-    for effect, each in zip(effects, candidates, strict=True):
-        moved = effect["lower"]
-        lower[moved.at] -= np.maximum(0.0, moved.per_unit) * (each.most - each.least)
-    return np.where(np.abs(lower) <= 1e-12 * np.abs(base.lower), 0.0, lower)
-
-
 @dataclass(slots=True, kw_only=True, eq=False)
 class _Rows:
     """Rows that are being added: their names, places, and bounds [slots, m] (whole: [m])."""
@@ -93,6 +82,8 @@ def _released(
     for each, effect in zip(candidates, effects, strict=True):
         moved = effect["lower"]
         freed[moved.at] -= np.maximum(moved.per_unit, 0.0) * (each.most - each.least)
+        rounding = np.abs(freed[moved.at]) <= 1e-12 * np.abs(lower[moved.at])
+        freed[moved.at[rounding]] = 0.0
     return freed
 
 
