@@ -133,6 +133,7 @@ class Search:
         self.step_x, self.step_below, self.step_above = (np.zeros(size) for _ in range(3))
         self.theta, self.dual, self.goal = (np.zeros(size) for _ in range(3))
         self.lift_below, self.lift_above = np.zeros(size), np.zeros(size)
+        self._work = tuple(np.zeros(size) for _ in range(4))  # kept: the system's take time to make
         self.y = np.zeros(bounds.sides.size)
         both = int(np.count_nonzero(bounds.kind == kernels.BOTH))
         self._bounded = max(1, int(np.count_nonzero(bounds.kind >= kernels.BELOW)) + both)
@@ -155,14 +156,15 @@ class Search:
         slack = vector[int(self._cuts[2]) :]
         return np.concatenate((y.ravel(), sums)) - np.where(self._held, 0.0, slack)
 
-    def _priced(self, y: FloatArray) -> FloatArray:
-        """Return coefficients x duals, of all columns and slacks."""
-        found = np.empty(self._b.kind.size)
+    def _priced(self, y: FloatArray, found: FloatArray) -> FloatArray:
+        """Write coefficients x duals, of all columns and slacks, to `found`, and return it."""
         parts, chain = self._parts(found), self._chain
         rows = y[: chain.slots_count * chain.rows_count].reshape(chain.slots_count, -1)
         whole = y[rows.size :]
         parts[1][:] = priced_into(chain, rows, whole, parts[0], self._each)
-        found[int(self._cuts[2]) :] = np.where(self._held, 0.0, -y)
+        slacks = found[int(self._cuts[2]) :]
+        np.negative(y, out=slacks)
+        slacks[self._held] = 0.0
         return found
 
     def _factored(self) -> None:
@@ -172,16 +174,21 @@ class Search:
 
     def _direction(self, asked: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return steps of x and y: A dx = asked, dx = theta (A'dy + goal)."""
-        dx, dy = self._once(asked, self.goal)
+        dx, dy = self._once(asked, self.goal, self._work[1])
         scale = max(1e-12, float(np.abs(asked).max(initial=0.0)))
         left = asked - self._rows(dx)
         if float(np.abs(left).max(initial=0.0)) > 1e-3 * scale:
-            more_x, more_y = self._once(left, np.zeros_like(self.goal))
-            dx, dy = dx + more_x, dy + more_y
+            self._work[2][:] = 0.0
+            more_x, more_y = self._once(left, self._work[2], self._work[3])
+            dx += more_x
+            dy = dy + more_y
         return dx, dy
 
-    def _once(self, asked: FloatArray, goal: FloatArray) -> tuple[FloatArray, FloatArray]:
-        weighted = self.theta * goal
+    def _once(
+        self, asked: FloatArray, goal: FloatArray, dx: FloatArray
+    ) -> tuple[FloatArray, FloatArray]:
+        """Write a step of x to `dx`; return it and that of y, without refinement."""
+        weighted = np.multiply(self.theta, goal, out=self._work[0])
         whole_goal = self._parts(goal)[1]
         open_whole = self._parts(self.theta)[1] > 0.0
         self._parts(weighted)[1][:] = 0.0
@@ -194,7 +201,9 @@ class Search:
             np.where(open_whole, -whole_goal, 0.0),
         )
         dy = np.concatenate((y.ravel(), whole_y))
-        dx = self.theta * (self._priced(dy) + goal)
+        self._priced(dy, dx)
+        dx += goal
+        dx *= self.theta
         self._parts(dx)[1][:] = np.where(open_whole, whole_x, 0.0)
         return dx, dy
 
@@ -214,7 +223,7 @@ class Search:
         self.x += np.where(b.kind == FIXED, 0.0, step)
         self.goal[:] = -b.costs
         _, self.y = self._direction(np.zeros_like(b.sides))
-        reduced = b.costs - self._priced(self.y)
+        reduced = b.costs - self._priced(self.y, self._work[0])
         outside = max(0.0, *((low - self.x)[np.isfinite(b.lower)].max(initial=0.0),
                              (self.x - high)[np.isfinite(b.upper)].max(initial=0.0)))  # fmt: skip
         push = min(1e3, max(1e-2, 1.5 * outside))
@@ -224,7 +233,7 @@ class Search:
 
     def _weighed(self) -> tuple[float, float, float, float]:
         """Set weights and dual residuals; return mean gap, worst residual, both objectives."""
-        b, priced = self._b, self._priced(self.y)
+        b, priced = self._b, self._priced(self.y, self._work[0])
 
         def part(at: int) -> tuple[float, float, float, float]:
             found = kernels.weighed(
@@ -326,7 +335,7 @@ class Search:
 
         for _ in self._each(aimed, (0, 1)):
             pass
-        more_x, more_y = self._once(np.zeros_like(b.sides), self.goal)
+        more_x, more_y = self._once(np.zeros_like(b.sides), self.goal, self._work[1])
 
         def tried(at: int) -> tuple[float, float]:
             found = kernels.tried(
