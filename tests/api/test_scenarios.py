@@ -58,11 +58,11 @@ def test_every_cell_is_the_dispatch_of_that_company_in_that_world(
             assert fan.regrets.costs_usd[row, column] == pytest.approx(expected, rel=1e-7)
 
 
-def test_a_large_world_is_held_by_its_weeks(
+def test_a_large_world_is_held_from_the_inside(
     company: OpenCompany, fan: Fan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As if one day were too many rows: the same costs, within the gap that was asked for."""
-    monkeypatch.setattr("tokenergy.api.scenarios.WHOLE_ROWS", 0)
+    monkeypatch.setattr("tokenergy.api.plan_search.WHOLE_ROWS", 0)
     world = posed_worlds(company, hours=None, gap_share=1e-3)[1]
     costs = hold_in_world((world, tuple(plan.sizes for plan in fan.plans)))
     assert costs == pytest.approx(fan.regrets.costs_usd[:, 1].tolist(), rel=1e-3)

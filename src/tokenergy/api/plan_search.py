@@ -3,17 +3,18 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import isfinite
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
-from tokenergy.api.side_by_side import side_by_side
 from tokenergy.errors import InfeasibleProgram, SolverFailure
-from tokenergy.lp.chain_factor import Each
 from tokenergy.lp.solution import Solution
 from tokenergy.plan.candidates import annual_usd, capital_usd
 from tokenergy.plan.capital import capital_usd_per_year, standing_usd_per_year
-from tokenergy.plan.long import LongAnswer, LongPlan, snapped
 from tokenergy.plan.program import PlanProgram
 from tokenergy.plan.whole import WholeAnswer, settle, solve_whole
+
+if TYPE_CHECKING:  # what is compiled is imported where a long plan is solved, and nowhere else
+    from tokenergy.lp.chain_factor import Each
+    from tokenergy.plan.long import LongAnswer, LongPlan
 
 Method = Literal["whole", "interior"]
 OnBounds = Callable[[float, float], None]
@@ -151,6 +152,8 @@ def search(
     """
     began_s = clock()
     if from_inside(program):
+        from tokenergy.api.side_by_side import side_by_side
+
         simplex_may = program.program.rows_count <= SIMPLEX_MOST_ROWS
         try:
             with side_by_side(processes) as each:
@@ -185,13 +188,15 @@ def search(
 
 def _inside(
     program: PlanProgram,
-    each: Each,
+    each: "Each",
     gap_share: float,
     clock: Callable[[], float],
     stop: Callable[[], bool] | None,
     on_bounds: OnBounds | None,
 ) -> Found:
     """Solve a long program by interior points; then what exactly the built sizes cost."""
+    from tokenergy.plan.long import LongPlan, snapped
+
     began_s, laid, steps = clock(), LongPlan(program, each), list[Iteration]()
     stopped = False
 
@@ -232,8 +237,8 @@ def _inside(
 
 
 def _held(
-    laid: LongPlan, answer: LongAnswer, sizes: Mapping[str, float]
-) -> tuple[Mapping[str, float], LongAnswer]:
+    laid: "LongPlan", answer: "LongAnswer", sizes: Mapping[str, float]
+) -> tuple[Mapping[str, float], "LongAnswer"]:
     """Return sizes and what they cost: as they can be built, or as they were found."""
     try:
         return sizes, laid.held(sizes)

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -19,7 +19,6 @@ from tokenergy.company.planning import Scenario
 from tokenergy.errors import FindingsError, InfeasibleProgram, SolverFailure
 from tokenergy.files import company_file
 from tokenergy.files.series import read_inputs
-from tokenergy.plan.long import LongPlan
 from tokenergy.plan.program import PlanProgram, plan_program
 from tokenergy.plan.regret import Regrets, Spread, regrets_of, spread_of
 from tokenergy.plan.scenario import (
@@ -31,6 +30,9 @@ from tokenergy.plan.scenario import (
     worlds_of,
 )
 from tokenergy.plan.whole import model_of
+
+if TYPE_CHECKING:
+    from tokenergy.plan.long import LongPlan
 
 PLANNING: Final = "plans of scenarios"
 HOLDING: Final = "plans in other worlds"
@@ -258,6 +260,8 @@ def hold_in_world(task: tuple[PosedWorld, tuple[Mapping[str, float], ...]]) -> l
     company = world.company.model_copy(update={"plan": unlimited})
     program = plan_program(company, world.inputs, world.catalogue, hours=world.hours_h)
     if from_inside(program):
+        from tokenergy.plan.long import LongPlan
+
         laid = LongPlan(program)
         return [held_usd(laid, sizes) for sizes in several]
     return _held_as_one_usd(program, several)
@@ -281,7 +285,7 @@ def _held_as_one_usd(program: PlanProgram, several: Sequence[Mapping[str, float]
     return costs
 
 
-def held_usd(laid: LongPlan, sizes: Mapping[str, float]) -> float:
+def held_usd(laid: "LongPlan", sizes: Mapping[str, float]) -> float:
     """Return what a large world costs with every size held; infinite where they cannot carry it."""
     try:
         return laid.held(sizes).upper_usd
