@@ -150,6 +150,11 @@ def peer_at(
     if predicted_s is not None and predicted_s > asked.peer_limit_s:
         reason = f"would take {predicted_s:,.0f} s by its growth; the limit is "
         return none | {"pypsa_why_not": reason + f"{asked.peer_limit_s:,.0f} s"}
+    shorter = [r for r in known if r["sites"] == sites and r["hours"] < hours]
+    unfinished = [r["hours"] for r in shorter if r["pypsa_seconds"] is None]
+    if unfinished:
+        reason = f"did not finish {max(unfinished):,} h in {asked.peer_limit_s:,.0f} s"
+        return none | {"pypsa_why_not": reason}
     network, answer = folder / "peer.nc", folder / "theirs.json"
     done(job_command("export", sites, hours, network))
     methods = [asked.method, *(["hipo-crossover"] if asked.method == "hipo" else [])]
