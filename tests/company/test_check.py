@@ -1,17 +1,9 @@
 """What a company's own words and the catalogue tell against it: one case for each finding."""
 
-from collections.abc import Callable
-from copy import deepcopy
-from typing import Any
-
 import pytest
+from tree_changes import Change, Tree, found_in, only_in, put, take
 
-from tokenergy.company.check import check_company
-from tokenergy.company.company import Company
 from tokenergy.company.finding import Finding
-from tokenergy.files.catalogue import load_catalogue
-
-Tree = dict[str, Any]
 
 CLEAN: Tree = {
     "company": "Test",
@@ -117,54 +109,19 @@ BLOCK: Tree = {
 }
 
 
-def put(place: str, value: Any) -> Callable[[Tree], None]:
-    """Return a change of one place, e.g. `sites.0.pue`; a last step of `+` appends."""
-
-    def change(tree: Tree) -> None:
-        *around, last = [int(step) if step.isdigit() else step for step in place.split(".")]
-        item: Any = tree
-        for step in around:
-            item = item[step]
-        if last == "+":
-            item.append(value)
-        else:
-            item[last] = value
-
-    return change
+def check(*changes: Change) -> tuple[Finding, ...]:
+    return found_in(CLEAN, *changes)
 
 
-def take(place: str) -> Callable[[Tree], None]:
-    """Return the removal of one key or item."""
-
-    def change(tree: Tree) -> None:
-        *around, last = [int(step) if step.isdigit() else step for step in place.split(".")]
-        item: Any = tree
-        for step in around:
-            item = item[step]
-        del item[last]
-
-    return change
-
-
-def check(*changes: Callable[[Tree], None]) -> tuple[Finding, ...]:
-    tree = deepcopy(CLEAN)
-    for change in changes:
-        change(tree)
-    return check_company(Company.model_validate(tree), load_catalogue())
-
-
-def only(*changes: Callable[[Tree], None]) -> Finding:
-    (finding,) = check(*changes)
-    assert finding.reason
-    assert finding.remedy
-    return finding
+def only(*changes: Change) -> Finding:
+    return only_in(CLEAN, *changes)
 
 
 def test_the_clean_company_is_clean() -> None:
     assert check() == ()
 
 
-CASES: list[tuple[str, str, str, list[Callable[[Tree], None]]]] = [
+CASES: list[tuple[str, str, str, list[Change]]] = [
     # names
     ("DUPLICATE_NAME", "regions[2].name", "error",
      [put("regions.+", {"name": "home", "latitude_deg": 1, "longitude_deg": 1})]),
@@ -281,7 +238,7 @@ CASES: list[tuple[str, str, str, list[Callable[[Tree], None]]]] = [
     ids=[f"{at}-{code}-{path}" for at, (code, path, _, _) in enumerate(CASES)],
 )
 def test_one_fault_is_one_finding(
-    code: str, path: str, severity: str, changes: list[Callable[[Tree], None]]
+    code: str, path: str, severity: str, changes: list[Change]
 ) -> None:
     finding = only(*changes)
     assert (finding.code, finding.path, finding.severity) == (code, path, severity)

@@ -1,18 +1,9 @@
 """What contracts, tariffs and connections say against each other: one case for each finding."""
 
-from collections.abc import Callable
-from copy import deepcopy
-from typing import Any
-
 import pytest
+from tree_changes import Change, Tree, found_in, only_in, put
 
-from tokenergy.company.check import check_company
-from tokenergy.company.company import Company
 from tokenergy.company.finding import Finding
-from tokenergy.files.catalogue import load_catalogue
-
-Tree = dict[str, Any]
-Change = Callable[[Tree], None]
 
 CLEAN: Tree = {
     "company": "Test",
@@ -76,34 +67,12 @@ CLEAN: Tree = {
 }  # fmt: skip
 
 
-def put(place: str, value: Any) -> Change:
-    """Return a change of one place, e.g. `sites.0.pue`; a last step of `+` appends."""
-
-    def change(tree: Tree) -> None:
-        *around, last = [int(step) if step.isdigit() else step for step in place.split(".")]
-        item: Any = tree
-        for step in around:
-            item = item[step]
-        if last == "+":
-            item.append(value)
-        else:
-            item[last] = value
-
-    return change
-
-
 def check(*changes: Change) -> tuple[Finding, ...]:
-    tree = deepcopy(CLEAN)
-    for change in changes:
-        change(tree)
-    return check_company(Company.model_validate(tree), load_catalogue())
+    return found_in(CLEAN, *changes)
 
 
 def only(*changes: Change) -> Finding:
-    (finding,) = check(*changes)
-    assert finding.reason
-    assert finding.remedy
-    return finding
+    return only_in(CLEAN, *changes)
 
 
 def test_the_clean_company_is_clean() -> None:

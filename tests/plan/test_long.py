@@ -31,6 +31,25 @@ def test_contracts_tariffs_and_targets_are_no_other_case():
     assert answer.gap_share <= 1e-3
 
 
+def test_no_duals_prove_more_than_the_optimum_whatever_is_contracted():
+    """Peaks, targets and budgets are columns and rows beside the hours: each has its own end."""
+    company, inputs = richer()
+    plan = plan_program(company, inputs, CATALOGUE)
+    solution = solve_whole(plan).solution
+    laid, rng = LongPlan(plan), np.random.default_rng(2)
+    best_usd = solution.objective_usd - plan.offset_usd
+    proved = []
+    for noise in (0.0, 1e-6, 1e-3, 0.1, 1.0, 30.0):
+        for _ in range(5):
+            duals = solution.row_duals + noise * rng.normal(size=solution.row_duals.size)
+            proved.append(laid._proof.lower_usd(duals))
+    assert max(proved) <= best_usd + 1e-6 * abs(best_usd)
+    assert proved[0] == pytest.approx(best_usd, rel=1e-6)  # the optimum's own duals prove it
+    whole = plan.columns_of("unbuilt")[0]
+    caps, told = laid._proof.upper[whole:], solution.columns[whole:]
+    assert np.all(told <= caps * (1.0 + 1e-9) + 1e-6)
+
+
 def test_held_sizes_cost_what_their_dispatch_costs():
     plan = program_of(company_to_plan())
     laid = LongPlan(plan)

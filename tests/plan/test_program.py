@@ -242,6 +242,8 @@ def test_hours_beyond_the_horizon_are_refused():
     company = company_to_plan()
     with pytest.raises(InputError, match=r"hours is 96; it must lie between 1 and .* 48 h"):
         plan_program(company, inputs_to_plan(company), CATALOGUE, hours=96)
+    with pytest.raises(InputError, match=r"hours is 10.5; it must be a whole number of 1 h steps"):
+        plan_program(company, inputs_to_plan(company), CATALOGUE, hours=10.5)
 
 
 def test_power_stuck_behind_an_open_meter_is_refused():

@@ -18,7 +18,6 @@ from tokenergy.files.whole_file import write_whole_bytes
 
 BYTE, CHAR, INT, DOUBLE = 1, 2, 4, 6
 """Types of the format."""
-SIZES: Final = {BYTE: 1, CHAR: 1, INT: 4, DOUBLE: 8}
 DIMENSION, VARIABLE, ATTRIBUTE = 10, 11, 12
 """Tags of the header's lists."""
 MOST_BYTES: Final = 2**32 - 4

@@ -126,41 +126,89 @@ class ChainProof:
         return upper
 
     def _needed(self, upper: FloatArray, cut: int) -> None:
-        """Cap whole columns that only ever help, at the most that any row could ask of them."""
+        """Cap whole columns that cost something, at the most that any row asks of them.
+
+        Above that a column only costs: brought down to it, a point keeps every row and is no
+        dearer. A row with one side alone asks as little as it likes; one that is held to a figure
+        never lets the column above what it asks.
+        """
+        chain, open_ends = self._chain, True
+        for _ in range(ROUNDS):
+            if not open_ends:
+                return
+            open_ends = False
+            for k in range(chain.whole_columns_count):
+                if np.isfinite(upper[cut + k]) or self._costs[cut + k] < 0.0:
+                    continue
+                asked = self._asked_of(k, upper, cut)
+                upper[cut + k] = max(asked, float(self._lower[cut + k]))
+                open_ends = open_ends or bool(np.isinf(asked))
+
+    def _asked_of(self, k: int, upper: FloatArray, cut: int) -> float:
+        """Return the most that the rows of a whole column ask of it; infinite without an end."""
         chain, rows = self._chain, self._chain.slots_count * self._chain.rows_count
         by_row = (chain.slots_count, chain.rows_count)
-        shape = (chain.slots_count, chain.columns_count)
-        asked = self._row_lower[:rows].reshape(by_row)
-        low, high = self._lower[:cut].reshape(shape), upper[:cut].reshape(shape)
-        for k in range(chain.whole_columns_count):
-            if np.isfinite(upper[cut + k]) or self._costs[cut + k] < 0.0:
+        low_of, high_of = self._row_lower[:rows].reshape(by_row), self._row_upper[:rows]
+        most, held = 0.0, np.inf
+        for e in range(chain.starts[2], chain.starts[3]):
+            if chain.columns[e] != k:
                 continue
-            need = max(0.0, self._lower[cut + k])
-            for e in range(chain.starts[2], chain.starts[3]):
-                if chain.columns[e] != k:
-                    continue
-                others = np.zeros(chain.slots_count)
-                for f in range(chain.starts[1]):
-                    if chain.rows[f] == chain.rows[e]:
-                        a = chain.values[:, f]
-                        bound = np.where(a > 0.0, low[:, chain.columns[f]],
-                                         high[:, chain.columns[f]])  # fmt: skip
-                        others += np.where(a == 0.0, 0.0, a * bound)
-                a = chain.values[:, e]
-                ask = asked[:, chain.rows[e]]
-                with np.errstate(invalid="ignore", divide="ignore"):
-                    each = np.where((a > 0.0) & np.isfinite(ask), (ask - others) / a, 0.0)
-                need = max(need, float(each.max(initial=0.0)))
-            upper[cut + k] = need
-        corner, whole = chain.corner, self._row_lower[rows:]
-        for w, k in zip(*(corner > 0.0).nonzero(), strict=True):
-            # billed >= peak: one whole column may have to follow another
-            if np.isfinite(whole[w]) and self._costs[cut + k] >= 0.0:
-                rest = corner[w].copy()
-                rest[k] = 0.0
-                bound = np.where(rest > 0.0, self._lower[cut:], upper[cut:])
-                ask = whole[w] - float(np.where(rest == 0.0, 0.0, rest * bound).sum())
-                upper[cut + k] = max(upper[cut + k], ask / corner[w, k])
+            r, a = int(chain.rows[e]), chain.values[:, e]
+            least, largest = self._others(r, e, upper, cut)
+            told = _asks(a, low_of[:, r], high_of.reshape(by_row)[:, r], least, largest)
+            most, held = max(most, told[0]), min(held, told[1])
+        for w in chain.corner[:, k].nonzero()[0].tolist():
+            least_sum, largest_sum = self._others_of_whole(w, k, upper, cut)
+            told = _asks(
+                chain.corner[w, k : k + 1],
+                self._row_lower[rows + w : rows + w + 1],
+                self._row_upper[rows + w : rows + w + 1],
+                np.array([least_sum]),
+                np.array([largest_sum]),
+            )
+            most, held = max(most, told[0]), min(held, told[1])
+        return min(most, held)
+
+    def _others(
+        self, row: int, entry: int, upper: FloatArray, cut: int
+    ) -> tuple[FloatArray, FloatArray]:
+        """Return the least and the most of all else in a row, slot by slot [T]."""
+        chain, count = self._chain, self._chain.slots_count
+        shape = (count, chain.columns_count)
+        low, high = self._lower[:cut].reshape(shape), upper[:cut].reshape(shape)
+        least, largest = np.zeros(count), np.zeros(count)
+        for f in (chain.rows[: chain.starts[3]] == row).nonzero()[0].tolist():
+            c, a = int(chain.columns[f]), chain.values[:, f]
+            if f == entry:
+                continue
+            if f < chain.starts[1]:
+                ends = low[:, c], high[:, c]
+            elif f < chain.starts[2]:
+                a = np.append(0.0, a[:-1])
+                ends = np.append(0.0, low[:-1, c]), np.append(0.0, high[:-1, c])
+            else:
+                ends = np.full(count, self._lower[cut + c]), np.full(count, upper[cut + c])
+            part = _ends_of(a, *ends)
+            least, largest = least + part[0], largest + part[1]
+        return least, largest
+
+    def _others_of_whole(
+        self, row: int, column: int, upper: FloatArray, cut: int
+    ) -> tuple[float, float]:
+        """Return the least and the most of all else in a whole row."""
+        chain = self._chain
+        shape = (chain.slots_count, chain.columns_count)
+        low, high = self._lower[:cut].reshape(shape), upper[:cut].reshape(shape)
+        rest = chain.corner[row].copy()
+        rest[column] = 0.0
+        part = _ends_of(rest, self._lower[cut:], upper[cut:])
+        least, largest = float(part[0].sum()), float(part[1].sum())
+        for e in range(chain.starts[3], chain.starts[4]):
+            if chain.rows[e] == row:
+                c = int(chain.columns[e])
+                part = _ends_of(chain.values[:, e], low[:, c], high[:, c])
+                least, largest = least + float(part[0].sum()), largest + float(part[1].sum())
+        return least, largest
 
     def lower_usd(
         self, duals: FloatArray, lower: FloatArray | None = None, upper: FloatArray | None = None
@@ -204,3 +252,22 @@ class ChainProof:
         return max(
             excess(columns, lower, upper), excess(activity, self._row_lower, self._row_upper)
         )
+
+
+def _ends_of(a: FloatArray, low: FloatArray, high: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return the least and the most of coefficients x columns; 0 where a coefficient is 0."""
+    with np.errstate(invalid="ignore"):
+        one, other = np.where(a == 0.0, 0.0, a * low), np.where(a == 0.0, 0.0, a * high)
+    return np.minimum(one, other), np.maximum(one, other)
+
+
+def _asks(
+    a: FloatArray, low: FloatArray, high: FloatArray, least: FloatArray, largest: FloatArray
+) -> tuple[float, float]:
+    """Return the most that rows ask of a column, and the most that rows held to a figure allow."""
+    told = np.zeros(a.size)
+    up, down = (a > 0.0) & np.isfinite(low), (a < 0.0) & np.isfinite(high)
+    told[up] = (low[up] - least[up]) / a[up]
+    told[down] = (high[down] - largest[down]) / a[down]
+    held = (up | down) & (low == high)
+    return float(told.max(initial=0.0)), float(told[held].min(initial=np.inf))

@@ -105,8 +105,20 @@ def _stacked_parts(base: Any, rows: Rows, unit: str, tips: list[alt.Tooltip]) ->
     )
 
 
-def full_cost_chart(rows: Rows, *, stated: Stated) -> Any:
-    """Show the full cost by kind, and beside it the marginal cost of each workload."""
+FULL_AND_MARGINAL = "full: allocation; marginal: mean over the board's hours"
+
+
+def full_cost_chart(
+    rows: Rows, *, stated: Stated, name: str = "full_cost", basis: str = FULL_AND_MARGINAL
+) -> Any:
+    """Show the full cost by kind, and beside it the marginal cost of each workload.
+
+    Args:
+        rows: bar, kind, usd_per_mtok, share.
+        stated: what the chart states.
+        name: of its numbers in the document.
+        basis: what the bars are.
+    """
     unit = f"{stated.currency}/Mtok"
     kinds = [kind for kind in palette.CAPITAL if any(row["kind"] == kind for row in rows)]
     order = unique(row["bar"] for row in rows)
@@ -138,15 +150,12 @@ def full_cost_chart(rows: Rows, *, stated: Stated) -> Any:
             text=alt.Text("sum(usd_per_mtok):Q", format=",.3~r"),
         )
     )
-    chart = alt.layer(bars, sums, data=alt.NamedData(name="full_cost")).properties(
+    chart = alt.layer(bars, sums, data=alt.NamedData(name=name)).properties(
         width=WIDTH_PX - 180,
         height=alt.Step(28),
-        title=titled(
-            "Cost of a Mtok by kind",
-            stated.subtitle(unit, "full: allocation; marginal: mean over the board's hours"),
-        ),
+        title=titled("Cost of a Mtok by kind", stated.subtitle(unit, basis)),
     )
-    return with_rows(chart, full_cost=rows)
+    return with_rows(chart, **{name: rows})
 
 
 def ranked_chart(policies: Rows, spending: Rows, *, stated: Stated) -> Any:

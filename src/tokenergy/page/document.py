@@ -30,11 +30,29 @@ from tokenergy.page.tiles import tiles
 
 def document(data: ReportData) -> str:
     """Return the whole page."""
-    parts = sections(data)
+    name = str(data.heading.get("company") or "a company")
+    return page_of(
+        sections(data),
+        title=_title(data, name),
+        called="report",
+        heading=_heading(data, name),
+        foot=_foot(data),
+    )
+
+
+def page_of(parts: list[Section], *, title: str, called: str, heading: str, foot: str) -> str:
+    """Return a document of sections with their numbers, their charts and what draws them.
+
+    Args:
+        parts: the sections, in order.
+        title: of the document, as plain text.
+        called: what the document is, in a word.
+        heading: what stands above the sections, as HTML.
+        foot: what stands below them, as HTML.
+    """
     specs, numbers = views(parts)
     looks = {"light": palette.config(dark=False), "dark": palette.config(dark=True)}
     scripts = [bundle(), static("report.js")] if specs else []
-    name = str(data.heading.get("company") or "a company")
     links = "".join(f'<li><a href="#{p.anchor}">{escape(p.link)}</a></li>' for p in parts)
     body = "\n".join(part.html() for part in parts)
     inline = "\n".join(f"<script>{script}</script>" for script in scripts)
@@ -46,15 +64,15 @@ def document(data: ReportData) -> str:
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <meta name="generator" content="Tokenergy">
-<title>{escape(_title(data, name))}</title>
+<title>{escape(title)}</title>
 <link rel="icon" href="data:,">
 <style>
 {static("report.css")}</style>
 </head>
 <body>
-<a class="skip" href="#main">Skip to the report</a>
+<a class="skip" href="#main">Skip to the {called}</a>
 <header>
-{_heading(data, name)}
+{heading}
 </header>
 <nav aria-label="Sections"><ul>{links}</ul></nav>
 <main id="main">
@@ -62,7 +80,7 @@ def document(data: ReportData) -> str:
 {body}
 </main>
 <footer>
-{_foot(data)}
+{foot}
 </footer>
 <script type="application/json" id="numbers">{safe_json(numbers)}</script>
 <script type="application/json" id="charts">{safe_json({"charts": specs, "looks": looks})}</script>

@@ -4,8 +4,7 @@ from collections.abc import Iterator
 from html import escape
 from pathlib import Path
 
-from tokenergy.page import palette
-from tokenergy.page.document import bundle, policy, safe_json, static, views
+from tokenergy.page.document import page_of
 from tokenergy.page.number import cell, money, percent, significant
 from tokenergy.page.picture import write_whole
 from tokenergy.page.plan_sections import plan_sections, stated_of
@@ -28,45 +27,13 @@ def plan_html(plan: Given) -> str:
     Args:
         plan: `Planned.to_dict()`.
     """
-    parts = plan_sections(plan)
-    specs, numbers = views(parts)
-    looks = {"light": palette.config(dark=False), "dark": palette.config(dark=True)}
-    scripts = [bundle(), static("report.js")] if specs else []
-    links = "".join(f'<li><a href="#{p.anchor}">{escape(p.link)}</a></li>' for p in parts)
-    body = "\n".join(part.html() for part in parts)
-    inline = "\n".join(f"<script>{script}</script>" for script in scripts)
-    return f"""<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="{policy(scripts)}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<meta name="generator" content="Tokenergy">
-<title>{escape(_title(plan))}</title>
-<link rel="icon" href="data:,">
-<style>
-{static("report.css")}</style>
-</head>
-<body>
-<a class="skip" href="#main">Skip to the plan</a>
-<header>
-{_heading(plan)}
-</header>
-<nav aria-label="Sections"><ul>{links}</ul></nav>
-<main id="main">
-<noscript><p class="banner">The charts need JavaScript; the tables do not.</p></noscript>
-{body}
-</main>
-<footer>
-{_foot(plan)}
-</footer>
-<script type="application/json" id="numbers">{safe_json(numbers)}</script>
-<script type="application/json" id="charts">{safe_json({"charts": specs, "looks": looks})}</script>
-{inline}
-</body>
-</html>
-"""
+    return page_of(
+        plan_sections(plan),
+        title=_title(plan),
+        called="plan",
+        heading=_heading(plan),
+        foot=_foot(plan),
+    )
 
 
 def _title(plan: Given) -> str:

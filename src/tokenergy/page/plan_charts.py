@@ -139,48 +139,6 @@ def bounds_chart(rows: Rows, *, stated: Stated) -> Any:
     return with_rows(chart, bounds=rows)
 
 
-def cost_chart(rows: Rows, *, stated: Stated) -> Any:
-    """Show the full cost of a Mtok by kind.
-
-    Args:
-        rows: bar, kind, usd_per_mtok, share.
-        stated: what the chart states.
-    """
-    unit = f"{stated.currency}/Mtok"
-    kinds = [kind for kind in palette.CAPITAL if any(row["kind"] == kind for row in rows)]
-    order = unique(row["bar"] for row in rows)
-    bar = alt.Y("bar:N", title=None, sort=order, axis=_NAMES)
-    bars = (
-        alt.Chart()
-        .transform_calculate(rank=f"indexof({kinds}, datum.kind)")
-        .mark_bar(aria=False)
-        .encode(
-            x=alt.X("usd_per_mtok:Q", title=unit, axis=alt.Axis(tickCount=6, format=",~r")),
-            y=bar,
-            color=legend("kind", palette.CAPITAL, kinds),
-            order=alt.Order("rank:Q"),
-            tooltip=[
-                alt.Tooltip("bar:N", title="cost"),
-                alt.Tooltip("kind:N"),
-                alt.Tooltip("usd_per_mtok:Q", title=unit, format=",.4~f"),
-                alt.Tooltip("share:Q", format=".1%"),
-            ],
-        )
-    )
-    sums = alt.Chart().mark_text(align="left", dx=5, aria=False)
-    sums = sums.encode(
-        x=alt.X("sum(usd_per_mtok):Q", title=unit),
-        y=bar,
-        text=alt.Text("sum(usd_per_mtok):Q", format=",.3~r"),
-    )
-    chart = alt.layer(bars, sums, data=alt.NamedData(name="plan_cost")).properties(
-        width=WIDTH_PX - 200,
-        height=alt.Step(28),
-        title=titled("Full cost of a Mtok by kind", stated.subtitle(unit, "full: allocation")),
-    )
-    return with_rows(chart, plan_cost=rows)
-
-
 def exposures_chart(rows: Rows, *, stated: Stated) -> Any:
     """Show the five exposures of each contract, and their sum.
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from tokenergy.company.currency import in_currency
 from tokenergy.page import plan_charts, plan_rows, plan_tables
+from tokenergy.page.charts import full_cost_chart
 from tokenergy.page.html import Section, figure, folded, paragraph
 from tokenergy.page.number import cell, money, percent, significant
 from tokenergy.page.rows import Given
@@ -77,7 +78,7 @@ def cost(plan: Given, when: Stated) -> Section:
     if not rows:
         body = paragraph("No tokens were served, or the search was stopped: no cost is told.")
         return Section(anchor="cost", link="Cost", title=title, body=body)
-    chart = plan_charts.cost_chart(rows, stated=when)
+    chart = full_cost_chart(rows, stated=when, name="plan_cost", basis="full: allocation")
     full, marginal = plan.get("usd_per_mtok_full"), plan.get("usd_per_mtok_marginal")
     share = plan["as_built"].get("share_kwh")
     unit = escape(f"{when.currency}/Mtok")

@@ -125,5 +125,8 @@ def _shortened(company: Company, hours: float | None) -> Company:
             f"hours is {hours:g}; it must lie between {own.step_h:g} and the horizon's "
             f"{longest_h:g} h (horizon.days in the company file)"
         )
+    steps = hours / own.step_h
+    if abs(steps - round(steps)) > 1e-9 * steps:
+        raise InputError(f"hours is {hours:g}; it must be a whole number of {own.step_h:g} h steps")
     horizon = own.model_copy(update={"days": hours / H_PER_DAY})
     return company.model_copy(update={"horizon": horizon})
