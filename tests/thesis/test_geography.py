@@ -75,6 +75,7 @@ def test_where_cheap_days_take_turns_three_sites_save_nearly_all_that_foresight_
     assert found.fixed_break_even_mw > FIXED_MW
 
 
+@pytest.mark.slow  # the layouts replayed twice: 9 s
 def test_the_fixed_load_that_breaks_even_does(turns, monkeypatch):
     """With that load at every site nothing is saved: fixed load moves no decision."""
     found = compared_of(turns)
@@ -84,6 +85,7 @@ def test_the_fixed_load_that_breaks_even_does(turns, monkeypatch):
     assert again.saving_usd == pytest.approx(0.0, abs=0.002 * found.saving_usd)
 
 
+@pytest.mark.slow  # the layouts replayed twice: 9 s
 def test_a_tight_latency_limit_takes_part_of_the_saving(turns):
     """At 20 ms of network chat stays with the site beside it, and only batch follows the price."""
     near = compared_of(turns, ttft_limit_s=turns.chat_ttft_s + 0.020).three

@@ -87,7 +87,8 @@ def network_parts(plan: PlanProgram) -> NetworkParts:
             "currency": plan.company.currency,
             "horizon_h": laid.count * laid.step_h,
             "objective": "cost of the horizon: dispatch, fixed charges and the horizon's part of "
-            "every annuity; n.objective is the cost_usd of `tokenergy plan`",
+            "every annuity; n.objective is the optimum before GPUs are whole, the lower_bound_usd "
+            "of `tokenergy plan`",
             "constant_usd": constant_usd,
             "constant_is": "the capital cost of the generator `fixed charges`, whose size is 1",
             "sizes": {sizes.name(k): list(holder) for k, holder in sorted(sizes.holders.items())},
