@@ -25,9 +25,8 @@ AGREEMENT_SHARE: Final = 0.01
 NOTHING_SHARE: Final = 1e-7
 """A size below this share of the most is 0."""
 
-Basis = Literal["resolved", "steps", "cuts"]
-"""How a worth was found: by solving the whole program again a little away, likewise a whole step
-away, or in the model of cuts that a decomposition ended with."""
+Basis = Literal["resolved", "steps"]
+"""How a worth was found: by solving the whole program again a little away, or a whole step away."""
 Unit = Literal["MW", "GPU", "MWh"]
 
 
@@ -117,25 +116,23 @@ def worths(
     sized: Sequence[Sized],
     *,
     hours_h: float,
-    basis: Basis = "resolved",
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Iterator[Worth]:
     """Yield the worth of each size, in order, per year.
 
     Args:
-        held: the plan's program, or its model of cuts, solved and hot.
+        held: the plan's program, solved and hot.
         sized: what to price.
         hours_h: length of the horizon: a worth over it is told per year of 8,760 h.
-        basis: told with each worth; `cuts` for a model of cuts.
         on_progress: told after each with how many are done, and how many there are.
     """
     for done, one in enumerate(sized, start=1):
-        yield _worth(held, one, years_ratio=hours_h / H_PER_YEAR, basis=basis)
+        yield _worth(held, one, years_ratio=hours_h / H_PER_YEAR)
         if on_progress is not None:
             on_progress(done, len(sized))
 
 
-def _worth(held: Held, one: Sized, *, years_ratio: float, basis: Basis) -> Worth:
+def _worth(held: Held, one: Sized, *, years_ratio: float) -> Worth:
     size, most = one.size_quantity, max(one.most_quantity or 0.0, one.size_quantity, 1e-9)
     some = size > NOTHING_SHARE * most
     up = max(FIRST_STEP_SHARE * (size if some else most), LEAST_STEP_SHARE * most)
@@ -145,7 +142,6 @@ def _worth(held: Held, one: Sized, *, years_ratio: float, basis: Basis) -> Worth
     own_usd = (one.annuity_usd_per_unit_year or 0.0) * years_ratio
     low = held.end(one.direction, first_quantity=up, own_usd=own_usd)
     high = held.end(one.direction, first_quantity=-down, own_usd=own_usd) if some else None
-    stepped = basis == "resolved" and one.steps_of_quantity is not None
     return Worth(
         name=one.name,
         kind=one.kind,
@@ -156,7 +152,7 @@ def _worth(held: Held, one: Sized, *, years_ratio: float, basis: Basis) -> Worth
         annuity_usd_per_unit_year=one.annuity_usd_per_unit_year,
         low_usd_per_unit_year=_yearly(low, years_ratio),
         high_usd_per_unit_year=None if high is None else _yearly(high, years_ratio),
-        basis="steps" if stepped else basis,
+        basis="resolved" if one.steps_of_quantity is None else "steps",
         step_quantity=min(abs(end.step_quantity) for end in (low, high) if end is not None),
         note="; ".join(each for each in (one.note, *_notes(one, low, high)) if each),
     )
