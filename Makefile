@@ -58,8 +58,10 @@ bench-%: $(READY) ## run benchmarks/bench_NAME.py
 	  echo "no benchmarks/bench_$*.py; there are: $(wildcard benchmarks/bench_*.py)" >&2; exit 1; fi
 	@$(PY) benchmarks/bench_$*.py
 
-docs: $(READY) ## write the reference, the tables of fields and the pictures again
+docs: $(READY) ## write the reference, the tables and the pictures again, and check every page
 	@$(PY) docs/make_reference.py
+	@$(PY) docs/make_peers.py
+	@$(PY) -m pytest tests/docs/test_pages.py
 
 lock: ## resolve requirements.txt again (UPGRADE=1 takes the newest releases)
 	@$(find_python); work=$$(mktemp -d); trap 'rm -rf "$$work"' EXIT; \

@@ -35,6 +35,7 @@ def _script(name: str) -> Any:
 
 
 reference = _script("make_reference")
+peers = _script("make_peers")
 
 
 def test_the_command_line_reference_is_current() -> None:
@@ -47,6 +48,15 @@ def test_the_tables_of_fields_are_current() -> None:
     """`make docs` would change nothing."""
     page = (DOCS / "company-file.md").read_text(encoding="utf-8")
     assert page == reference.with_tables(page)
+
+
+def test_the_table_of_peers_is_what_the_benchmarks_measured() -> None:
+    """`make docs` would change nothing, and each row's command is a benchmark that is here."""
+    page = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert page == peers.with_peers(page)
+    assert len(peers.ROWS) > 5 and all(row.measured() in page for row in peers.ROWS)
+    for row in peers.ROWS:
+        assert (ROOT / "benchmarks" / f"{row.command.replace('-', '_')}.py").is_file()
 
 
 def test_every_noun_of_the_schema_has_its_table() -> None:
@@ -93,7 +103,7 @@ def test_shares_in_the_readmes_text_stand_in_an_output_below_their_command() -> 
     """`0.21 %` in a sentence is `0.21%` in a console example, which is run and compared."""
     page = (ROOT / "README.md").read_text(encoding="utf-8")
     outputs = "".join(re.findall(r"^```console.*?^```$", page, flags=re.M | re.S))
-    prose = re.sub(r"^```.*?^```$", "", page, flags=re.M | re.S)
+    prose = re.sub(r"^```.*?^```$", "", peers.TABLE.sub("", page), flags=re.M | re.S)
     shares = re.findall(r"(\d+\.\d+) %", prose)
     assert shares
     assert [share for share in shares if f"{share}%" not in outputs] == []
