@@ -61,6 +61,7 @@ bench-%: $(READY) ## run benchmarks/bench_NAME.py
 docs: $(READY) ## write the reference, the tables and the pictures again, and check every page
 	@$(PY) docs/make_reference.py
 	@$(PY) docs/make_peers.py
+	@$(PY) docs/make_dashboard.py
 	@$(PY) -m pytest tests/docs/test_pages.py
 
 lock: ## resolve requirements.txt again (UPGRADE=1 takes the newest releases)

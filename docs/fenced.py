@@ -6,7 +6,9 @@ fence is the language; the words after it say how the example is run:
     ```python                 run, in order, in one namespace per page
     ```console                each `$ command` is run; what stands below it is its output
     ```console status=2       ... and ends with that exit status
-    ```console slow           longer than about 5 s: run apart, in a folder of its own
+    ```console long           longer than about 5 s: run with its page by `make test-slow`, left
+                              out by `make test`, as is (mark it too) what reads what it wrote
+    ```console slow           likewise, but run apart, in a folder of its own
     ```console real           needs ../shared/data beside the checkout: run apart, too
     ```console live           beside two small LLMs at work on 127.0.0.1:18080 and :18081: run
                               apart, too; its figures may be any

@@ -7,13 +7,17 @@ this script would write.
 import json
 import re
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import typer
 
 import tokenergy as te
+from tokenergy.cli.columns import PLAIN_WIDTH
+from tokenergy.cli.exits import MEANINGS
 from tokenergy.cli.main import app
+from tokenergy.cli.verb import PROGRAM
 
 FOLDER = Path(__file__).resolve().parent
 REFERENCE = FOLDER / "reference.md"
@@ -22,15 +26,40 @@ HEAD = """# Command line
 
 Made by `make docs` from the commands themselves; do not edit.
 
-| verb | does |
-|---|---|
 {verbs}
 
-Every verb takes `--help`. Times carry their zone (`2026-03-02T18:00Z`). With `--json` a verb
-prints one JSON object whose keys carry units, and nothing else. Exit status: 0 done, 1 a claim does
-not hold (`thesis --strict`), 2 something in the input (all findings are printed), 3 a fault of
-ours.
+## For all of them
+
+Every verb takes `--help` and prints examples there; `tokenergy help VERB` is the same. Times carry
+their zone (`2026-03-02T18:00Z`). Results go to stdout; progress and errors to stderr.
+
+With `--json` a verb prints one JSON object whose keys carry units, and nothing else on stdout; an
+error is then `{{"error": ...}}` there, or `{{"errors_count": ..., "findings": [...]}}`. `serve` and
+`observe` run until they are stopped, and print one object a line.
+
+| exit status | means |
+|---|---|
+{exits}
+
+| in the environment | does |
+|---|---|
+{environment}
+
+In a pipe or a file there is no colour and no progress bar, and tables are {width} columns wide. On
+a terminal a bar appears where something takes longer than two seconds.
+
+Completion for bash, zsh and fish: `tokenergy --install-completion` writes it for the shell that it
+is typed in, `tokenergy --show-completion` prints it. In a script or an image name the shell:
+`_TOKENERGY_COMPLETE=source_bash tokenergy > /etc/bash_completion.d/tokenergy` (or `source_zsh`,
+`source_fish`).
 """
+ENVIRONMENT = {
+    "NO_COLOR": "no colours, on a terminal too",
+    "FORCE_COLOR": "colours in a pipe too; a bar still is for terminals",
+    "TERM=dumb": "no colours, no progress bars",
+    "COLUMNS": "how wide tables are, in a pipe too",
+    "ENTSOE_API_KEY, GRIDSTATUS_API_KEY, ELECTRICITYMAPS_API_KEY": "keys of feeds that ask for one",
+}
 TABLE = re.compile(r"(<!-- fields: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 PLAIN_TYPES = {"string": "text", "integer": "whole number", "number": "number", "boolean": "bool"}
 
@@ -40,27 +69,52 @@ PLAIN_TYPES = {"string": "text", "integer": "whole number", "number": "number", 
 
 def reference_text() -> str:
     """Return docs/reference.md."""
-    known: dict[str, Any] = getattr(typer.main.get_command(app), "commands", {})
-    commands = {name: command for name, command in known.items() if not command.hidden}
-    verbs = "\n".join(
-        f"| [`{name}`](#{name}) | {_line(command.help)} |" for name, command in commands.items()
-    )
-    parts = [HEAD.format(verbs=verbs)]
-    for name, command in commands.items():
-        context = typer.Context(command, info_name=f"tokenergy {name}")
-        usage = " ".join(piece.strip("{}") for piece in command.collect_usage_pieces(context))
-        parts.append(f"## {name}\n\n{_line(command.help)}\n")
-        parts.append(f"```text\ntokenergy {name} {usage}\n```\n")
-        rows = [_parameter(parameter.get_help_record(context)) for parameter in command.params]
-        parts.append("| argument | what |\n|---|---|\n" + "\n".join(filter(None, rows)) + "\n")
+    group: Any = typer.main.get_command(app)
+    root = typer.Context(group, info_name=PROGRAM)
+    verbs = {name: verb for name, verb in group.commands.items() if not verb.hidden}
+    parts = [
+        HEAD.format(
+            verbs=_verbs(verbs),
+            exits=_rows((f"{status:d}", _line(text)) for status, text in MEANINGS.items()),
+            environment=_rows((_coded(name), text) for name, text in ENVIRONMENT.items()),
+            width=PLAIN_WIDTH,
+        )
+    ]
+    for name, verb in verbs.items():
+        context = typer.Context(verb, parent=root, info_name=name)
+        parts.append(f"## {name}\n\n{_line(verb.line)}\n")
+        if verb.more:
+            parts.append(f"{_line(verb.more)}\n")
+        parts.append(f"```text\n{verb.usage(context)}\n```\n")
+        rows = [(f"`{names}`", _line(text)) for part in verb.rows(context) for names, text in part]
+        rows.pop()  # --help, which every verb has
+        parts.append(f"| argument | what |\n|---|---|\n{_rows(rows)}\n")
+        parts.append(_examples(verb))
     return "\n".join(parts)
 
 
-def _parameter(record: tuple[str, str] | None) -> str:
-    if record is None:
-        return ""
-    names, text = record
-    return f"| `{names}` | {_line(text)} |"
+def _verbs(verbs: dict[str, Any]) -> str:
+    """Return the verbs as one table; what they are for stands beside the first of a group."""
+    rows, before = [], ""
+    for name, verb in verbs.items():
+        group = verb.rich_help_panel
+        rows.append(f"| {group if group != before else ''} | [`{name}`](#{name}) | {verb.line} |")
+        before = group
+    return "\n".join(["| | verb | does |", "|---|---|---|", *rows])
+
+
+def _examples(verb: Any) -> str:
+    """Return the examples of a verb, as its help prints them."""
+    lines = [f"# {example.says}\n{example.command}" for example in verb.examples]
+    return "```text\n" + "\n".join(lines) + "\n```\n"
+
+
+def _rows(cells: Iterable[tuple[str, str]]) -> str:
+    return "\n".join(f"| {first} | {second} |" for first, second in cells)
+
+
+def _coded(names: str) -> str:
+    return ", ".join(f"`{name}`" for name in names.split(", "))
 
 
 def _line(text: str | None) -> str:

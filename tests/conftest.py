@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from browsing import close_browser
 from hypothesis import settings
 from small_llm import RunningLlm, running_llm
 
@@ -64,6 +65,13 @@ def network_is_off() -> Iterator[None]:
             patch.setattr(socket.socket, name, _loopback_only(getattr(socket.socket, name)))
         patch.setattr(socket, "getaddrinfo", look_up_loopback)
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def browser_ends() -> Iterator[None]:
+    """End the browser that tests of pages share, if one was started."""
+    yield
+    close_browser()
 
 
 @pytest.fixture(scope="session")

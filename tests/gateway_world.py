@@ -14,7 +14,7 @@ import itertools
 import socket
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -51,6 +51,7 @@ KEY = "tk-test"
 ANN, BOB = "ann", "bob"
 ALL = frozenset({"inference", "batches", "usage", "value"})
 HEADERS = frozenset({"cookie", "idempotency_key", "traceparent"})
+Side = Callable[[Gateway, Path], tuple[Any, Callable[[], None]]]
 STARTS_WITHIN_S = 10.0
 ANSWERS_WITHIN_S = 20.0
 
@@ -240,9 +241,13 @@ def running(
     made: Board | None = None,
     accounts: Sequence[AccountPlan] = (),
     board_first: bool = True,
+    side: Side | None = None,
     **more: Any,
 ) -> Iterator[RunningWorld]:
-    """Run a gateway before servers until the block ends."""
+    """Run a gateway before servers until the block ends.
+
+    `side` makes what answers beside the hot path, and what is called when the worker ends.
+    """
     plan = plan or plan_of([server.url for server in servers], accounts=tuple(accounts), **more)
     with TemporaryDirectory(prefix="gateway") as name:
         folder = Path(name)
@@ -257,7 +262,7 @@ def running(
 
         def body() -> None:
             async def main() -> None:
-                world = _made(folder, plan, door, url)
+                world = _made(folder, plan, door, url, side)
                 begun.append(world)
                 ready.set()
                 await world.worker.run()
@@ -286,7 +291,9 @@ def running(
             world.gateway.counts.close()
 
 
-def _made(folder: Path, plan: WorkerPlan, door: socket.socket, url: str) -> RunningWorld:
+def _made(
+    folder: Path, plan: WorkerPlan, door: socket.socket, url: str, beside: Side | None
+) -> RunningWorld:
     counts_file = folder / "counts.bin"
     SharedCounts.create(counts_file, 1, plan.deployments, budget_names(plan)).close()
     journal = SegmentJournal(
@@ -315,7 +322,11 @@ def _made(folder: Path, plan: WorkerPlan, door: socket.socket, url: str) -> Runn
         await send({"type": "http.response.start", "status": status, "headers": []})
         await send({"type": "http.response.body", "body": scope["path"].encode()})
 
-    worker = Worker(gateway, side, sockets=[door], keepers=[leases], takes_signals=False)
+    answers, stop = (side, None) if beside is None else beside(gateway, folder)
+    worker = Worker(
+        gateway, answers, sockets=[door], keepers=[leases], takes_signals=False,
+        stops=() if stop is None else [stop],
+    )  # fmt: skip
     client = httpx.Client(base_url=url, timeout=ANSWERS_WITHIN_S, trust_env=False)
     return RunningWorld(
         folder, plan, gateway, url, worker, asyncio.get_running_loop(), client, keys

@@ -5,8 +5,7 @@ import signal
 import sys
 from types import FrameType
 
-INTERRUPTED = 130
-"""Exit status after Ctrl-C."""
+from tokenergy.cli.exits import Exit
 
 
 def main() -> None:
@@ -17,7 +16,7 @@ def main() -> None:
 
         run()
     except KeyboardInterrupt:
-        sys.exit(INTERRUPTED)
+        sys.exit(Exit.INTERRUPTED)
 
 
 def _interrupted(number: int, frame: FrameType | None) -> None:
@@ -28,7 +27,7 @@ def _interrupted(number: int, frame: FrameType | None) -> None:
     """
     while frame is not None:
         if frame.f_code.co_filename.startswith("<frozen importlib"):
-            os._exit(INTERRUPTED)
+            os._exit(Exit.INTERRUPTED)
         frame = frame.f_back
     raise KeyboardInterrupt
 

@@ -4,6 +4,7 @@ import os
 import random
 import sqlite3
 from pathlib import Path
+from shutil import rmtree
 
 import pytest
 from commands import ROOT, SMALL, TRACE, Ended, listing, tokenergy
@@ -62,14 +63,22 @@ def test_check_prints_every_warning_and_ends_well(inside, path: Path) -> None:
 
 @pytest.mark.parametrize("path", BROKEN, ids=lambda path: path.stem)
 def test_no_verb_runs_on_a_broken_file(inside, tmp_path: Path, path: Path) -> None:
-    """Each prints the same errors as `check`, one a line, and leaves nothing."""
+    """Each prints the same errors as `check`, one a line, and leaves nothing.
+
+    What opens and cannot be met leaves the report of a run that failed, which is told, too.
+    """
     errors = inside("check", path, "--json").json()["errors_count"]
     for verb in READING[1:]:
         done = inside(verb, path)
         assert done.status == 2
         assert done.out == ""
         assert TRACE not in done.err
-        assert len(done.err.splitlines()) == errors
+        said = done.err.splitlines()
+        if verb == "report" and path.stem == "infeasible":
+            assert said.pop(0) == "what failed stands in the report, too: out/infeasible.html"
+            assert "this run failed" in (tmp_path / "out" / "infeasible.html").read_text()
+            rmtree(tmp_path / "out")
+        assert len(said) == errors
     told = inside("price", path, "--json")
     assert told.status == 2
     assert told.json()["errors_count"] == errors

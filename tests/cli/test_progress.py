@@ -11,9 +11,16 @@ import rich.console
 from tokenergy.cli import progress as of
 
 
+class Screen(io.StringIO):
+    """What is written on a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
 def shown(monkeypatch: pytest.MonkeyPatch, *, terminal: bool) -> str:
     """Return what a run prints that reports once and then takes long."""
-    written = io.StringIO()
+    written = Screen() if terminal else io.StringIO()
 
     def console(**options: Any) -> rich.console.Console:
         return made(**options | {"file": written, "force_terminal": terminal, "width": 80})
@@ -35,3 +42,19 @@ def test_one_long_solve_that_reports_once_has_a_bar(monkeypatch: pytest.MonkeyPa
 
 def test_a_log_gets_no_bar(monkeypatch: pytest.MonkeyPatch) -> None:
     assert shown(monkeypatch, terminal=False) == ""
+
+
+@pytest.mark.parametrize(
+    ("file", "environment", "watched"),
+    [
+        (Screen(), {"TERM": "xterm-256color"}, True),
+        (Screen(), {"TERM": "xterm-256color", "NO_COLOR": "1"}, True),
+        (Screen(), {"TERM": "dumb"}, False),
+        (io.StringIO(), {"TERM": "xterm-256color"}, False),
+        (io.StringIO(), {"TERM": "xterm-256color", "FORCE_COLOR": "1"}, False),
+    ],
+    ids=["terminal", "no colour", "dumb", "pipe", "pipe with colour"],
+)
+def test_a_bar_moves_on_a_terminal_only(file, environment: dict[str, str], watched: bool) -> None:
+    console = rich.console.Console(file=file, _environ=environment)
+    assert of.is_watched(console) is watched

@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 from commands import MERIDIAN, SMALL, TRACE, environment, listing, tokenergy
 
-VERBS = (
-    "init", "schema", "check", "price", "dispatch", "simulate", "settle", "report", "demo",
-    "ledger",
-)  # fmt: skip
+from tokenergy.cli.main import VERBS
+
+NAMES = [name for verbs in VERBS.values() for name in verbs]
+MOST_MODULES_COUNT = 220
+"""Modules that `tokenergy --help` loads, those of Python itself included; 198 as of 2026-11."""
 HEAVY = {"numba", "polars", "altair", "vl_convert", "scipy"}
-NOT_FOR_HELP = HEAVY | {"numpy", "highspy", "rich", "yaml"}
+NOT_FOR_HELP = HEAVY | {"numpy", "highspy", "rich", "yaml", "pydantic", "msgspec", "asyncio"}
 IMPORTED = """
 import contextlib, io, sys
 import tokenergy.cli.main as command
@@ -52,15 +53,24 @@ def test_nothing_heavy_is_imported_to_start(words: list[str], call: str, absent:
     assert imported(words, call) & absent == set()
 
 
+def test_help_loads_few_modules() -> None:
+    """A count, not a clock: what nobody asked for is loaded where it is used."""
+    script = IMPORTED.format(words=["--help"], call="command.main()") + "print(len(sys.modules))"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert int(done.stdout.split()[-1]) <= MOST_MODULES_COUNT
+
+
 def test_help_names_every_verb(tmp_path: Path) -> None:
     done = tokenergy("--help", cwd=tmp_path)
     assert done.status == 0
     assert done.err == ""
-    for verb in VERBS:
+    for verb in NAMES:
         assert f"\n  {verb} " in done.out
 
 
-@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("verb", NAMES)
 def test_every_verb_helps(inside, verb: str) -> None:
     done = inside(verb, "--help")
     assert done.status == 0
@@ -84,8 +94,8 @@ def test_the_help_lists_the_policies_that_there_are(inside) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["nonsense"], "No such command 'nonsense'"),
-        (["check"], "Missing argument 'COMPANY'"),
+        (["nonsense"], "no such command 'nonsense'"),
+        (["check"], "COMPANY must be given"),
         (["price", str(SMALL), "--hours", "many"], "--hours"),
         (["price", str(SMALL), "--nothing"], "--nothing"),
         (["simulate", str(SMALL), "--seed", "1.5"], "--seed"),
@@ -143,13 +153,10 @@ def test_ctrl_c_stops_quietly_and_leaves_what_a_run_can_go_on_from(
     "words",
     [
         "init",
-        "schema",
         f"price {SMALL} --hours 6",
-        f"price {SMALL} --json",
-        f"dispatch {SMALL} --json",
+        f"price {SMALL} --hours 6 --json",
         f"simulate {SMALL} --policies greedy,static",
         f"check {MERIDIAN.parent}/broken/many_faults.yaml",
-        f"price {MERIDIAN.parent}/broken/many_faults.yaml --json",
         f"price {SMALL} --hours 0 --json",
     ],
 )
@@ -168,7 +175,7 @@ def test_a_reader_that_leaves_is_no_fault(tmp_path: Path, words: str) -> None:
     )
     os.close(writer)
     assert done.stderr == ""
-    assert done.returncode in (0, 1, 2)
+    assert done.returncode in (2, 141)  # 2: an error in words goes elsewhere
 
 
 def test_ctrl_c_in_an_import_is_not_mistaken_for_a_broken_module(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Every verb on a small company: what it prints, and the JSON that scripts read."""
 
 import json
+import re
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +9,8 @@ from typing import Any
 
 import pytest
 from commands import SMALL, listing, strict, tokenergy
+
+from tokenergy.cli.columns import console
 
 PARTS = [
     "energy", "mw_rent", "demand_peak_rent", "cfe_rent", "gpu_rent", "wake", "network", "quality",
@@ -185,15 +188,34 @@ def test_days_from_and_seed_change_what_is_simulated(inside) -> None:
 
 
 def test_a_report_is_one_file_and_may_replace_an_older_one(inside, tmp_path: Path) -> None:
+    """With `--charts` every chart of it is a picture, too; a folder of other things is refused."""
     run = ("report", SMALL, "--policies", "greedy,clairvoyant", "--out", "a.html")
     assert inside(*run, "--json").json() == {"report": "a.html"}
-    first = (tmp_path / "a.html").read_text(encoding="utf-8")
+    first = undated(tmp_path / "a.html")
     assert set(listing(tmp_path)) == {"a.html"}
-    done = inside(*run)
-    assert (done.status, done.out) == (0, "report: a.html\n")
-    assert (tmp_path / "a.html").read_text(encoding="utf-8") == first
+    done = inside(*run, "--charts", "pictures", "--format", "svg")
+    assert (done.status, done.out) == (0, "report: a.html\ncharts: pictures\n")
+    assert undated(tmp_path / "a.html") == first
     assert "Small &amp; [Sons] &lt;b&gt;" in first
     assert "<b>: " not in first
+    pictures = {path.name for path in (tmp_path / "pictures").iterdir()}
+    drawn = set(re.findall(r'<figure data-chart="([^"]*)"', first))
+    assert pictures == {f"{name}.svg" for name in drawn} | {"charts.json"}
+    for words, said in (
+        (("--charts", "pictures", "--format", "pdf"), "svg or png, not as 'pdf'"),
+        (("--charts", "."), "which no report wrote"),
+        (("--format", "png"), "--format is of the pictures of --charts"),
+    ):
+        refused = inside(*run, *words)
+        assert refused.status == 2
+        assert said in refused.err
+
+
+def undated(file: Path) -> str:
+    """Return a report without the minute that it was made in."""
+    text = file.read_text(encoding="utf-8")
+    assert re.search(r"made by Tokenergy \d\S* on \d+ \w+ \d{4} \d\d:\d\d UTC", text)
+    return re.sub(r"(<dt>Made on</dt><dd>|made by Tokenergy \S+ on )[^<]*", r"\1", text)
 
 
 def test_demo_says_what_matters_in_under_40_lines(inside, tmp_path: Path) -> None:
@@ -237,15 +259,24 @@ def named_at_length(folder: Path) -> Path:
     return path
 
 
+def _be_wide(columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the terminal be as wide as a process reads off COLUMNS when it starts."""
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setattr(console, "width", columns)
+
+
 @pytest.mark.parametrize("look", LOOKS)
-def test_eighty_columns_are_enough(tmp_path: Path, look: str) -> None:
+def test_eighty_columns_are_enough(
+    inside, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, look: str
+) -> None:
     """No line is longer, but for one that is a place or something to type; no word is broken."""
     file = "small.yaml"
     (tmp_path / file).write_bytes(SMALL.read_bytes())
     broken = SMALL.parents[1] / "examples" / "broken"
     (tmp_path / "many_faults.yaml").write_bytes((broken / "many_faults.yaml").read_bytes())
     words = look.format(small=file, broken="many_faults.yaml").split()
-    done = tokenergy(*words, cwd=tmp_path, columns=80)
+    _be_wide(80, monkeypatch)
+    done = inside(*words)
     for line in done.out.splitlines():
         assert "…" not in line
         typed = line.startswith(("error ", "warning ", "next ", "        tokenergy ", "ledger"))
@@ -253,12 +284,14 @@ def test_eighty_columns_are_enough(tmp_path: Path, look: str) -> None:
 
 
 @pytest.mark.parametrize("columns", [40, 60])
-def test_nothing_is_ever_cut(tmp_path: Path, columns: int) -> None:
+def test_nothing_is_ever_cut(inside, tmp_path: Path, columns: int) -> None:
     """A table that does not fit is wider than the terminal, with every name and figure in it."""
     file = named_at_length(tmp_path)
     for verb in ("price", "dispatch"):
-        wide = tokenergy(verb, file.name, "--hours", 6, cwd=tmp_path).out
-        out = tokenergy(verb, file.name, "--hours", 6, cwd=tmp_path, columns=columns).out
+        wide = inside(verb, file.name, "--hours", 6).out
+        with pytest.MonkeyPatch.context() as patch:
+            _be_wide(columns, patch)
+            out = inside(verb, file.name, "--hours", 6).out
         assert "conversations-of-north-america" in out
         assert "…" not in out
         if verb == "dispatch":  # no column of it depends on the width

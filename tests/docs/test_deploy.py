@@ -6,9 +6,11 @@ import shlex
 from pathlib import Path
 from typing import Any
 
+import typer
 import yaml
 from commands import tokenergy
 
+from tokenergy.cli.main import app
 from tokenergy.company.serve import ServeLimits
 
 DEPLOY = Path(__file__).resolve().parents[2] / "docs" / "deploy"
@@ -67,11 +69,14 @@ def test_every_file_serves_the_same_company_with_flags_that_exist(tmp_path: Path
 
 def test_the_command_line_takes_these_words(tmp_path: Path) -> None:
     """A company that is not there is all that it minds: exit status 2, naming the file."""
+    serve = typer.main.get_command(app).commands["serve"]  # type: ignore[attr-defined]
     for words in commands().values():
-        ended = tokenergy(*words, cwd=tmp_path)
-        assert ended.status == 2
-        assert "company.yaml" in ended.err
-        assert "No such option" not in ended.err
+        with serve.make_context("serve", words[1:]) as read:
+            assert (str(read.params["company"]), read.params["port"]) == (COMPANY, 8088)
+    ended = tokenergy(*commands()["tokenergy.service"], cwd=tmp_path)
+    assert ended.status == 2
+    assert "company.yaml" in ended.err
+    assert "No such option" not in ended.err
 
 
 def test_each_waits_longer_than_the_drain() -> None:

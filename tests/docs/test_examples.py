@@ -1,7 +1,8 @@
 """Every fenced example of README.md, docs/ and CONTRIBUTING.md, run as it stands there.
 
 `docs/fenced.py` says what the words after a fence mean. A page is one test: its examples run in
-order, in one folder with `examples` beside it and one Python namespace. Examples marked `slow`,
+order, in one folder with `examples` beside it and one Python namespace. Where some are marked
+`long` the page is two tests, one without them and a slow one that runs all. Examples marked `slow`,
 `real` or `live` are tests of their own. Where figures have moved, `docs/make_outputs.py` writes
 them again.
 """
@@ -36,8 +37,6 @@ PAGES = [
     *sorted((ROOT / "docs").glob("*.md")),
 ]
 LANGUAGES = {"python", "console", "yaml", "text"}
-LONG = {"thesis.md"}
-"""Pages whose examples read from one long run: all claims of the essay, half a minute."""
 LISTS = ("regions", "sites", "contracts", "batteries", "fleets", "external_apis", "models",
          "tiers", "workloads")  # fmt: skip
 
@@ -99,14 +98,24 @@ def pair() -> Iterator[tuple[RunningLlm, ...]]:
         yield running
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_examples_of_a_page_run(page: Path, desk: Path) -> None:
+    _run_in_order(page, desk, [block for block in BLOCKS[page] if "long" not in block.words])
+
+
+@pytest.mark.slow  # each runs whole companies over days, for minutes on the whole
 @pytest.mark.parametrize(
     "page",
-    [pytest.param(page, marks=[pytest.mark.slow] if page.name in LONG else []) for page in PAGES],
+    [page for page, found in BLOCKS.items() if any("long" in block.words for block in found)],
     ids=lambda page: page.name,
 )
-def test_the_examples_of_a_page_run(page: Path, desk: Path) -> None:
+def test_the_examples_of_a_page_run_with_the_long_ones(page: Path, desk: Path) -> None:
+    _run_in_order(page, desk, BLOCKS[page])
+
+
+def _run_in_order(page: Path, desk: Path, found: list[Any]) -> None:
     names: dict[str, Any] = {"__name__": page.stem}
-    for block in BLOCKS[page]:
+    for block in found:
         assert block.language in LANGUAGES, f"{page.name}:{block.line}: which language is this?"
         if not _is_alone(block):
             _run(block, desk, names)

@@ -176,6 +176,7 @@ def test_a_picture_is_small_whole_and_says_that_it_is_synthetic(picture: Path) -
     assert "USD" in words
 
 
+@pytest.mark.slow  # a board, the economics and a day of requests of whole companies: 15 s
 def test_the_pictures_are_those_that_the_script_draws(tmp_path: Path) -> None:
     """Same names, same words; axes and bars may differ in the last digit between machines."""
     made = {file.name: file for file in _script("make_pictures").write_pictures(tmp_path)}

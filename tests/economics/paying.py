@@ -4,6 +4,7 @@ from dataclasses import replace
 from functools import cache
 
 import numpy as np
+from hypothesis import strategies as st
 from simulate.played import Refuser, random_company
 from worlds import company_of, plain, workload, workload_dict
 
@@ -22,6 +23,8 @@ from tokenergy.simulate.run import Run
 from tokenergy.units import H_PER_MONTH
 
 POLICIES = ("greedy", "clairvoyant", "refuser")
+SEEDS = st.integers(0, 11)
+"""Of companies: few, so that tests of what always holds share the runs, which are kept."""
 
 
 def with_prices(company: Company, seed: int) -> Company:

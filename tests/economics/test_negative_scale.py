@@ -21,7 +21,7 @@ from tokenergy.economics.negative_scale import (
 
 NOBODY = Audience(paid_share=0.0, price_usd_per_user_year=0.0, free_usd_per_user_year=0.0)
 
-money = st.floats(0, 1e3)
+money = st.floats(0, 1e3, allow_subnormal=False)
 
 
 @st.composite

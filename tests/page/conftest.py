@@ -7,6 +7,8 @@ from typing import Any
 
 import paying
 import pytest
+import report_views
+import telling
 
 from tokenergy.page.report import ReportData
 
@@ -234,7 +236,12 @@ def report_data(**changes: Any) -> ReportData:
             "storage_first": order(("geography", "hour", "storage", "deferral"), 62e3, 49e3),
         },
         "economics": paying.economics(),
+        "made": {"version": "0.1.0", "at": "2026-03-16T09:30Z", "digest": "0123456789ab"},
+        "settlement": telling.settlement(),
+        "decisions": telling.decisions(),
+        "thesis": telling.thesis(),
     }
+    fields |= report_views.views(fields["balance"])
     return ReportData(**fields | changes)
 
 

@@ -4,14 +4,13 @@ import base64
 import hashlib
 import json
 import re
-import shutil
-import subprocess
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import pytest
+from browsing import browsing, needs_browser
 from hypothesis import given
 from hypothesis import strategies as st
 from seen_by_hand import observation, silent, tenant
@@ -22,8 +21,6 @@ from tokenergy.page.observed_rows import joined, shown_parts, site_rows
 
 EVIL = "</script><script>alert(1)</script><img src=x onerror=alert(2)>\" ' & <b>"
 VOID = {"meta", "link", "br", "img", "input", "hr"}
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-CHROMIUM = next((path for name in NAMES if (path := shutil.which(name))), None)
 
 
 class Page(HTMLParser):
@@ -359,46 +356,47 @@ def test_a_day_of_minutes_of_many_models_stays_small() -> None:
 # ---- in a browser ----
 
 
-def drawn(html: str, folder: Path, *more: str) -> tuple[str, list[str]]:
-    """Return the document after its scripts ran, saved, with the network off; and the console."""
-    if CHROMIUM is None:
-        pytest.skip("no chromium here: apt-get install chromium")
-    path = folder / "page.html"
-    path.write_text(html, encoding="utf-8")
-    answer = subprocess.run(
-        [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic",
-         "--no-first-run", "--disable-background-networking", "--disable-component-update",
-         "--disable-sync", "--host-resolver-rules=MAP * ~NOTFOUND", "--enable-logging=stderr",
-         "--hide-scrollbars", "--virtual-time-budget=30000", "--dump-dom",
-         f"--user-data-dir={folder / 'profile'}", *more, path.as_uri()],
-        capture_output=True, text=True, check=True, timeout=180,
-    )  # fmt: skip
-    return answer.stdout, re.findall(r"^.*CONSOLE.*$", answer.stderr, re.MULTILINE)
+STATES = "[...document.querySelectorAll('figure')].map((each) => each.dataset.state)"
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("size", ["1280,1000", "500,900"])
-def test_a_browser_draws_it_within_the_page_and_nobody_complains(tmp_path: Path, size: str) -> None:
+@needs_browser
+@pytest.mark.parametrize(("width", "dark"), [(1440, False), (390, True)])
+def test_a_browser_draws_it_within_the_page_and_nobody_complains(
+    tmp_path: Path, width: int, dark: bool
+) -> None:
     """A live page that was saved: its script asks nobody."""
     seen = observation(window=2)
     seen["sites"][1]["models"] = [silent("quiet", "oslo-h100")]
-    html = observed_html(seen, [*windows(2), *history_rows(seen)], follow_every_s=1.0)
-    dom, console = drawn(html, tmp_path, f"--window-size={size}")
-    assert console == []
-    assert 'data-charts="done"' in dom
-    assert dom.count('data-state="drawn"') == 2
-    widths = re.findall(r'<svg[^>]*? width="([0-9.]+)"', dom)
-    most = float(size.partition(",")[0])
-    assert len(widths) == 2 and all(float(width) <= most for width in widths)
+    path = tmp_path / "page.html"
+    path.write_text(
+        observed_html(seen, [*windows(2), *history_rows(seen)], follow_every_s=1.0),
+        encoding="utf-8",
+    )
+    with browsing(width, dark=dark) as looked:
+        looked.open(path)
+        assert looked.page.evaluate(STATES) == ["drawn", "drawn"]
+        assert looked.too_wide() == []
+        shown = looked.page.eval_on_selector_all(
+            "data", "(all) => all.map((each) => Number(each.value))"
+        )
+        model = seen["sites"][0]["models"][0]
+        assert {model["usd_per_mtok_full"], model["usd_per_mtok_marginal"]} <= set(shown)
+        assert looked.console == []
+        assert looked.asked == []
+        assert looked.axe() == []
 
 
-@pytest.mark.slow
+@needs_browser
 def test_a_name_with_markup_is_drawn_as_a_name(tmp_path: Path) -> None:
     seen = observation()
     name = "<img src=x onerror=document.title='run'><script>document.title='run'</script>"
     seen["sites"][0]["models"][1]["model"] = name
-    dom, console = drawn(observed_html(seen, history_rows(seen)), tmp_path)
-    assert console == []
-    assert dom.count('data-state="drawn"') == 2
-    assert "<title>run" not in dom
-    assert "<img" not in re.sub(r"<script.*?</script>", "", dom, flags=re.DOTALL)
+    path = tmp_path / "page.html"
+    path.write_text(observed_html(seen, history_rows(seen)), encoding="utf-8")
+    with browsing() as looked:
+        looked.open(path)
+        assert looked.page.evaluate(STATES) == ["drawn", "drawn"]
+        assert looked.page.title() != "run"
+        assert looked.page.locator("img").count() == 0
+        assert name in looked.page.locator("main").inner_text()
+        assert looked.console == []

@@ -13,10 +13,12 @@ import pytest
 import tokenergy
 from tokenergy.economics.heavy_tail import Lognormal
 from tokenergy.files.presets import load_presets
-from tokenergy.page import pay, users
+from tokenergy.page import front, pay, users
 from tokenergy.page.html import Section
+from tokenergy.page.panels import panels
 from tokenergy.page.pay import pay_sections, sora_conflict
-from tokenergy.page.report import ReportData, report_html
+from tokenergy.page.report import ReportData
+from tokenergy.page.sections import economics_sections, warnings
 from tokenergy.page.tiles import tiles
 
 Make = Callable[..., ReportData]
@@ -44,19 +46,18 @@ def panel(make_data: Make, anchor: str, **changes: Any) -> Section:
 def test_without_economics_no_panel_stands(make_data: Make) -> None:
     data = make_data(economics=None)
     assert pay_sections(data) == []
-    assert "whether it pays" not in report_html(data)
+    assert "whether it pays" not in front.title(data)
 
 
-def test_the_panels_come_first(data: ReportData) -> None:
+def test_the_panels_open_the_economics(data: ReportData) -> None:
     assert tuple(section.anchor for section in pay_sections(data)) == PANELS
-    text = report_html(data)
-    assert text.index('id="pay"') < text.index('id="now"')
-    assert "what a token costs, and whether it pays</title>" in text
+    found = [section.anchor for section in economics_sections(data)]
+    assert found[: 1 + len(PANELS)] == ["panels", *PANELS]
 
 
 def test_the_first_look_tells_the_answer(data: ReportData) -> None:
-    text = report_html(data)
-    top = words(text[text.index("<header>") : text.index("</header>")])
+    assert front.title(data) == "Meridian: what a token costs, and whether it pays"
+    top = words(front.heading(data))
     assert all(line in top for line in paying.economics()["answer"])
     shown = {title: words(value) for title, value in tiles(data)}
     assert shown["Full cost, allocation"] == "1.77 USD/Mtok"
@@ -70,7 +71,7 @@ def test_the_first_look_tells_the_answer(data: ReportData) -> None:
 
 def test_a_saving_never_stands_without_its_part_of_the_full_cost(data: ReportData) -> None:
     shown = {title: words(value) for title, value in tiles(data)}
-    assert shown["Saving on greedy_battery"].endswith("0.04 % of full cost")
+    assert "0.04 % of full cost, 1.34 % above clairvoyant" in shown["Saving on greedy_battery"]
 
 
 def test_of_several_turns_the_nearest_is_told(make_data: Make) -> None:
@@ -253,11 +254,10 @@ def test_findings_join_the_warnings_once(make_data: Make) -> None:
     torn = paying.SHORT.to_dict() | {"code": "ALLOCATION_RESIDUAL", "severity": "error"}
     known = data.heading["warnings"][0]
     given = paying.economics(findings=[torn, torn, paying.SHORT.to_dict(), known])
-    text = report_html(make_data(economics=given))
-    warnings = text[text.index('<section id="warnings"') :]
-    assert warnings.count("bands need four weeks") == 2
-    assert warnings.count("MUST_SERVE_REFUSED") == 1
-    assert warnings.count('class="finding fault"') == 1
+    found = warnings(make_data(economics=given)).body
+    assert found.count("bands need four weeks") == 2
+    assert found.count("MUST_SERVE_REFUSED") == 1
+    assert found.count('class="finding fault"') == 1
 
 
 def test_a_sentence_of_the_core_is_told_in_the_companys_money(make_data: Make) -> None:
@@ -301,7 +301,8 @@ def test_what_economics_prints_is_what_the_panels_read() -> None:
         "pay": {"waterfall"}, "unit": {"unit"}, "users": set(), "growth": set(),
         "levers": {"levers"}, "saving": {"saving"}, "risk": {"exposures"}, "bills": set(),
     }  # fmt: skip
-    assert "100.0 % of invoices" in words(report_html(data))
+    assert "100.0 % of invoices" in words(pay.bills(data, found).body)
+    assert panels(data, found).body.count("<li>") == 9
 
 
 def test_the_free_tiers_tonight_stand_with_what_has_to_be_true(make_data: Make) -> None:

@@ -15,6 +15,7 @@ from tokenergy.page.rows import (
     balance_rows,
     cheapest_rows,
     columns_of,
+    demand_rows,
     drawn_policies,
     full_cost_rows,
     now_rows,
@@ -190,3 +191,16 @@ def test_columns_give_back_the_rows(data: ReportData) -> None:
 def test_what_is_not_finite_becomes_null() -> None:
     held = columns_of([{"a": math.inf}, {"a": math.nan}, {"a": 1.5}])
     assert held["columns"]["a"] == [None, None, 1.5]
+
+
+def test_a_demand_reaches_the_price_of_its_segment_or_none() -> None:
+    """Segments of 10 and 20 Mtok at 1 and 3 USD: 15 Mtok reach 3, 31 reach none, 0 asks nothing."""
+    segments = [
+        {"cum_mtok": 10.0, "usd_per_mtok": 1.0},
+        {"cum_mtok": 30.0, "usd_per_mtok": 3.0},
+    ]
+    supply = {name: segments for name in ("some", "more", "nobody", "unasked")} | {"none": []}
+    found = demand_rows(supply, {"some": 15.0, "more": 31.0, "nobody": 0.0, "none": 1.0})
+    assert [(row["workload"], row["reached_usd_per_mtok"], row["reached"]) for row in found] == [
+        ("some", 3.0, "3.00"), ("more", None, ""), ("nobody", None, ""),
+    ]  # fmt: skip

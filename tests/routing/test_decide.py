@@ -20,8 +20,8 @@ from tokenergy.routing.decide import decide
 from tokenergy.routing.pacing import Pacing, opened
 from tokenergy.routing.state import State
 
-CASES = settings(max_examples=300, deadline=None)
-MANY = settings(max_examples=1_500, deadline=None)
+CASES = settings(max_examples=200, deadline=None)
+MANY = settings(max_examples=1_000, deadline=None)
 MONEY, JOULES = "money", "joules"
 
 

@@ -88,7 +88,7 @@ def same(one: Decision, other: Decision) -> bool:
     )
 
 
-@settings(max_examples=800, deadline=None)
+@settings(max_examples=500, deadline=None)
 @given(seed=st.integers(0, 10**9))
 def test_a_glance_says_what_is_said_at_length(seed: int) -> None:
     asked, made, state = case_of(seed)

@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 from serve_bench import PASSED, serve_faults_backends
 
+pytestmark = pytest.mark.slow  # a gateway before a dozen broken servers, whose limits pass: 10 s
+
 NAMES = (
     *(case.name for case in serve_faults_backends.CASES),
     "flood_of_4xx",

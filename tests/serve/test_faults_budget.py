@@ -1,6 +1,9 @@
 """A spend limit that many clients race for on several workers; `make bench-serve` at length."""
 
+import pytest
 from serve_bench import passes
+
+pytestmark = pytest.mark.slow  # a gateway of several workers each, and clients that race: 10 s
 
 
 def test_a_spend_limit_is_never_exceeded_and_nearly_all_of_it_is_of_use() -> None:

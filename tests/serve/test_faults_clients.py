@@ -1,6 +1,9 @@
 """Clients that leave, read slowly or send a lot; `make bench-serve` does it at length."""
 
+import pytest
 from serve_bench import passes
+
+pytestmark = pytest.mark.slow  # a gateway each, and clients that take their time: 5 to 7 s
 
 
 def test_a_client_that_leaves_is_recorded_and_its_upstream_closed() -> None:

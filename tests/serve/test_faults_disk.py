@@ -1,6 +1,9 @@
 """A full disk, a locked ledger, locked leases; `make bench-serve` does it at length."""
 
+import pytest
 from serve_bench import passes
+
+pytestmark = pytest.mark.slow  # a gateway each, under load while the disk fails it: 6 to 9 s
 
 
 def test_a_full_disk_is_503_and_loses_nothing() -> None:

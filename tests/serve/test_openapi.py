@@ -24,6 +24,7 @@ from tokenergy.serve.asked import ENDPOINT_PATHS
 from tokenergy.serve.batches_api import BatchesApi
 from tokenergy.serve.files_api import FilesApi
 from tokenergy.serve.health import health_routes
+from tokenergy.serve.live_api import LiveApi
 from tokenergy.serve.models_api import ModelsApi
 from tokenergy.serve.price_api import PriceApi
 from tokenergy.serve.usage_api import UsageApi
@@ -50,6 +51,7 @@ def test_the_document_names_every_route_and_no_other() -> None:
         *FilesApi(ANY, ANY).routes(),
         *BatchesApi(ANY, ANY, wake=lambda: None).routes(),
         *UsageApi(ANY, ANY).routes(),
+        *LiveApi(ANY, ANY).routes(),
         *VideoApi(ANY, ANY, ANY).routes(),
     ]
     served = {("POST", path) for path in ENDPOINT_PATHS}

@@ -42,13 +42,19 @@ def write(folder: Path, callee: str) -> None:
     )
 
 
-def test_a_changed_callee_in_another_file_is_seen(tmp_path: Path) -> None:
+def test_a_changed_callee_in_another_file_is_seen_and_a_broken_kept_file_passed_over(
+    tmp_path: Path,
+) -> None:
     """numba alone would run the old law: the caller's file has not changed."""
     kept = {"NUMBA_CACHE_DIR": str(tmp_path / "kept")}
     write(tmp_path, "@compiled_part\ndef price(count):\n    return 10\n")
     assert run_caller(tmp_path, **kept) == ["30", "0"]
     assert run_caller(tmp_path, **kept) == ["30", "1"]
     write(tmp_path, "@compiled_part\ndef price(count):\n    return 20\n")
+    assert run_caller(tmp_path, **kept) == ["60", "0"]
+    for file in (tmp_path / "kept").rglob("*.nbc"):  # a broken one is passed over
+        file.chmod(stat.S_IRUSR | stat.S_IWUSR)
+        file.write_bytes(file.read_bytes()[:100])
     assert run_caller(tmp_path, **kept) == ["60", "0"]
 
 
@@ -65,16 +71,6 @@ def test_without_a_writable_place_it_runs_all_the_same(tmp_path: Path) -> None:
         name: str(blocked / "below") for name in ("NUMBA_CACHE_DIR", "HOME", "XDG_CACHE_HOME")
     }
     assert run_caller(tmp_path, **places) == ["30", "0"]
-
-
-def test_a_broken_kept_file_is_passed_over(tmp_path: Path) -> None:
-    kept = {"NUMBA_CACHE_DIR": str(tmp_path / "kept")}
-    write(tmp_path, "@compiled_part\ndef price(count):\n    return 10\n")
-    run_caller(tmp_path, **kept)
-    for file in (tmp_path / "kept").rglob("*.nbc"):
-        file.chmod(stat.S_IRUSR | stat.S_IWUSR)
-        file.write_bytes(file.read_bytes()[:100])
-    assert run_caller(tmp_path, **kept) == ["30", "0"]
 
 
 def test_it_runs_uncompiled(tmp_path: Path) -> None:

@@ -70,7 +70,7 @@ def assert_as_told(oracle: OracleReplica, told: list[Asking], runs: ReplicaRuns)
     assert runs.gap_total_s.sum() == pytest.approx(sum(gaps), rel=1e-12)
 
 
-@settings(COMPILES, max_examples=250)
+@settings(COMPILES, max_examples=150)
 @given(small_cases())
 def test_it_does_what_the_rules_say(case: tuple[ReplicaSpec, list[Row]]) -> None:
     one, rows = case

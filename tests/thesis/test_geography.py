@@ -11,7 +11,13 @@ import pytest
 
 from tokenergy.files.catalogue import load_catalogue
 from tokenergy.files.presets import load_ranges
-from tokenergy.thesis import geography, geography_draws, three_company, three_sites
+from tokenergy.thesis import (
+    geography,
+    geography_draws,
+    geography_weeks,
+    three_company,
+    three_sites,
+)
 from tokenergy.thesis.geography_weeks import (
     Compared,
     Replayed,
@@ -51,21 +57,34 @@ def turns():
     return scene_of(inputs_of([np.where(turn == at, 10.0, 70.0) for at in range(3)]))
 
 
+@pytest.fixture(scope="module")
+def taking_turns(turns):
+    """Return a week of it, replayed at every layout."""
+    return compared_of(turns)
+
+
+@pytest.fixture
+def three_days(monkeypatch):
+    """Let a week have three days."""
+    monkeypatch.setattr(geography_weeks, "WEEK_H", 72)
+
+
+@pytest.mark.usefixtures("three_days")
 def test_with_one_price_everywhere_two_more_sites_cost_their_fixed_load():
-    """Nothing to gain: 2 sites x 0.1 MW x PUE x 168 h x 30 USD/MWh is lost, whatever the policy.
+    """Nothing to gain: 2 sites x 0.1 MW x PUE x 72 h x 30 USD/MWh is lost, whatever the policy.
 
     GPUs and their sleep are the same on both sides; waking may differ by a few cents.
     """
     flat = compared_of(scene_of(inputs_of(np.full((3, HOURS), 30.0))))
-    fixed_usd = 2.0 * FIXED_MW * PUE * 168 * 30.0
+    fixed_usd = 2.0 * FIXED_MW * PUE * 72 * 30.0
     assert flat.extra_fixed_usd == pytest.approx(fixed_usd)
     assert flat.saving_usd == pytest.approx(-fixed_usd, rel=0.01)
     assert flat.before_fixed_share == pytest.approx(0.0, abs=1e-3)
     assert flat.captured_share is None and not flat.holds
 
 
-def test_where_cheap_days_take_turns_three_sites_save_nearly_all_that_foresight_does(turns):
-    found = compared_of(turns)
+def test_where_cheap_days_take_turns_three_sites_save_nearly_all_that_foresight_does(taking_turns):
+    found = taking_turns
     assert found.holds
     assert 0.9 <= found.captured_share <= 1.0
     assert found.captured_both_share >= found.captured_share
@@ -76,9 +95,9 @@ def test_where_cheap_days_take_turns_three_sites_save_nearly_all_that_foresight_
 
 
 @pytest.mark.slow  # the layouts replayed twice: 9 s
-def test_the_fixed_load_that_breaks_even_does(turns, monkeypatch):
+def test_the_fixed_load_that_breaks_even_does(turns, taking_turns, monkeypatch):
     """With that load at every site nothing is saved: fixed load moves no decision."""
-    found = compared_of(turns)
+    found = taking_turns
     for module in (three_company, three_sites):
         monkeypatch.setattr(module, "FIXED_MW", found.fixed_break_even_mw)
     again = compared_of(turns)
@@ -86,14 +105,15 @@ def test_the_fixed_load_that_breaks_even_does(turns, monkeypatch):
 
 
 @pytest.mark.slow  # the layouts replayed twice: 9 s
-def test_a_tight_latency_limit_takes_part_of_the_saving(turns):
+def test_a_tight_latency_limit_takes_part_of_the_saving(turns, taking_turns):
     """At 20 ms of network chat stays with the site beside it, and only batch follows the price."""
     near = compared_of(turns, ttft_limit_s=turns.chat_ttft_s + 0.020).three
-    far = compared_of(turns).three
+    far = taking_turns.three
     assert near.rtt_ms == pytest.approx(5.0) and far.rtt_ms > 5.0
     assert near.cost_usd > far.cost_usd
 
 
+@pytest.mark.usefixtures("three_days")
 def test_the_best_single_is_the_one_whose_weeks_cost_least_not_the_cheapest_on_average():
     """New York is dear in the week and free in the 28 days before it."""
     rows = np.full((3, HOURS), 50.0)
@@ -135,9 +155,9 @@ def test_the_captured_share_by_hand():
     assert not replace(found, three=at(101.0), three_foresight=at(101.0)).holds
 
 
-def test_both_sides_stand_on_the_same_capital(turns):
+def test_both_sides_stand_on_the_same_capital(turns, taking_turns):
     layout = layout_of(turns, utilisation_share=0.6)
-    found = compare(turns, layout, TERMS, (HISTORY_H,))
+    found = taking_turns
     three = full_cost_of(turns, layout, TERMS, found.three)
     one = full_cost_of(turns, turns.gathered(layout, found.best), TERMS, found.single[found.best])
     assert three.silicon_usd == pytest.approx(one.silicon_usd)
@@ -156,19 +176,14 @@ def test_the_draws_repeat_and_part_near_from_far_levels():
     days = np.random.default_rng(3).lognormal(3.5, 0.8, size=(3, HOURS // 24))
     scene = scene_of(inputs_of(np.repeat(days, 24, axis=1)))
     layout = layout_of(scene, utilisation_share=0.6)
-    once, again = (
-        geography_draws.drawn(
-            scene,
-            layout,
-            TERMS,
-            ranges=load_ranges(),
-            utilisation_share=0.6,
-            seed=2,
-            count=120,
+
+    def drawn(count):
+        return geography_draws.drawn(
+            scene, layout, TERMS, ranges=load_ranges(), utilisation_share=0.6, seed=2, count=count
         )
-        for _ in range(2)
-    )
-    assert once == again
+
+    assert drawn(15) == drawn(15)
+    once = drawn(120)
     assert once.near_holds_share > once.far_holds_share
     parts = once.near_count * once.near_holds_share
     parts += (120 - once.near_count) * once.far_holds_share
@@ -181,7 +196,7 @@ def test_the_draws_before_fixed_load_are_those_of_sites_without_any(turns, monke
 
     def drawn():
         return geography_draws.drawn(
-            turns, layout, TERMS, ranges=load_ranges(), utilisation_share=0.6, seed=2, count=80
+            turns, layout, TERMS, ranges=load_ranges(), utilisation_share=0.6, seed=2, count=40
         )
 
     found = drawn()

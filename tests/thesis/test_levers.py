@@ -13,6 +13,7 @@ from tokenergy.economics.levers import gpu_levers
 from tokenergy.thesis import levers
 from tokenergy.thesis.inputs import HourlyPrices, ThesisInputs
 from tokenergy.thesis.levers import bound_at, bound_levers, per_mw_is_first, price_is_last
+from tokenergy.thesis.result import Result
 
 RANGES = {
     "usd_per_gpu": (25_000, 33_000, 45_000),
@@ -59,9 +60,21 @@ def base():
     return bound_at(gpu, price_usd_per_mtok=price)
 
 
-def test_the_sheets_figures() -> None:
+@pytest.fixture(scope="module")
+def told() -> Result:
+    """Return the experiment at the sheet's figures, with all its draws."""
+    return levers.run(inputs())
+
+
+@pytest.fixture
+def few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draw less often: for what hangs on the base, or on any draws."""
+    monkeypatch.setattr(levers, "DRAWS_COUNT", 60)
+
+
+def test_the_sheets_figures(told: Result) -> None:
     """Section 9, "Why the details matter"."""
-    result = levers.run(inputs())
+    result = told
     assert (result.id, result.label, result.verdict) == ("T4", "sensitivity", "PASS")
     assert result.number == 0
     free = {row["name"]: row for row in result.figures["free"]}
@@ -107,14 +120,15 @@ def test_more_megawatts_than_are_needed_bring_nothing() -> None:
     assert company.served_mtok == company.asked_mtok
 
 
-def test_the_rent_of_a_megawatt_hour_is_the_margin() -> None:
+def test_the_rent_of_a_megawatt_hour_is_the_margin(told: Result) -> None:
     """1.4666924 x 3,600 / 3.2407 J = 1,629.3 a reserved MWh; after capital 0.768593 x 1,110.9."""
-    rent = levers.run(inputs()).figures["rent"]
+    rent = told.figures["rent"]
     assert rent["reserved_usd_per_mwh"] == pytest.approx(1_629.3, rel=1e-3)
     assert rent["reserved_after_capital_usd_per_mwh"] == pytest.approx(854.0, rel=1e-3)
     assert rent["consumed_usd_per_mwh"] > rent["reserved_usd_per_mwh"]
 
 
+@pytest.mark.usefixtures("few")
 def test_the_first_half_is_no_where_power_is_dear() -> None:
     """Power at 1,500 USD/MWh is 59 % of full cost: it moves it by 29 %, WACC by less."""
     result = levers.run(inputs(usd_per_mwh=(1_000, 1_500, 2_000)))
@@ -127,6 +141,7 @@ def test_the_first_half_is_no_where_power_is_dear() -> None:
     assert result.holds_share < 0.5
 
 
+@pytest.mark.usefixtures("few")
 def test_the_second_half_is_no_where_tokens_sell_below_their_power() -> None:
     """At 0.02 USD/Mtok a token loses money on power alone: more of them is no gain."""
     company = replace(base(), price_usd_per_mtok=0.02)
@@ -138,11 +153,10 @@ def test_the_second_half_is_no_where_tokens_sell_below_their_power() -> None:
     assert result.verdict == "FAIL"
 
 
-def test_the_draws_are_counted_as_by_hand() -> None:
+def test_the_draws_are_counted_as_by_hand(told: Result) -> None:
     """Each half again, draw by draw; and both ends of every range are kept."""
-    held = inputs()
-    drawn = levers._drawn(held)
-    result = levers.run(held)
+    drawn = levers._drawn(inputs())
+    result = told
     assert len(drawn) == result.draws_count == 1_000
     free = [price_is_last(gpu_levers(gpu, move_share=0.5)) for gpu, _ in drawn]
     bound = [per_mw_is_first(bound_at(gpu, price_usd_per_mtok=price)) for gpu, price in drawn]
@@ -165,20 +179,25 @@ def test_wide_ranges_are_drawn_in_their_logarithm() -> None:
     assert abs(narrow - 0.5) < 3 * 0.5 / np.sqrt(1_000)
 
 
-def test_the_same_to_the_bit_and_ready_for_json() -> None:
-    first, again = (json.dumps(levers.run(inputs()).to_dict()) for _ in range(2))
-    assert first == again
-    assert levers.run(inputs(seed=2)).inputs_hash != levers.run(inputs()).inputs_hash
+def test_the_same_to_the_bit_and_ready_for_json(told: Result) -> None:
+    assert json.dumps(levers.run(inputs()).to_dict()) == json.dumps(told.to_dict())
 
 
-def test_unverified_ranges_are_told() -> None:
-    assert levers.run(inputs()).findings == ()
+@pytest.mark.usefixtures("few")
+def test_another_seed_is_another_input(told: Result) -> None:
+    assert levers.run(inputs(seed=2)).inputs_hash != told.inputs_hash
+
+
+@pytest.mark.usefixtures("few")
+def test_unverified_ranges_are_told(told: Result) -> None:
+    assert told.findings == ()
     (finding,) = levers.run(inputs(status="to_be_verified")).findings
     assert finding["code"] == "PRESET_UNVERIFIED"
     assert "usd_per_mwh" in finding["value"]
 
 
+@pytest.mark.usefixtures("few")
 def test_progress_is_told() -> None:
     heard: list[tuple[int, int]] = []
     levers.run(inputs(), lambda done, of: heard.append((done, of)))
-    assert heard[-1] == (1_000, 1_000)
+    assert heard == [(done, 60) for done in range(1, 61)]

@@ -7,7 +7,7 @@ the plan itself is believed; and replicas of servers that answer all the time ar
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -15,9 +15,10 @@ import numpy as np
 
 from tokenergy.api.live_company import LiveCompany
 from tokenergy.api.opened import state_before
+from tokenergy.api.outlook import Outlook, Priced, outlook_of
 from tokenergy.company.board import Board
 from tokenergy.company.board_findings import board_findings
-from tokenergy.company.finding import errors_of
+from tokenergy.company.finding import Finding, errors_of
 from tokenergy.company.serving.plan import WorkerPlan
 from tokenergy.dispatch.event_path import mender
 from tokenergy.dispatch.policy import Remembers
@@ -31,7 +32,7 @@ from tokenergy.simulate.boards import Boards, promises_of
 from tokenergy.simulate.foreseen import Foreseen
 from tokenergy.simulate.interval import Mechanics
 from tokenergy.simulate.journal import state_of, state_words
-from tokenergy.simulate.price_sheets import PriceSheet, PriceSheets
+from tokenergy.simulate.price_sheets import PriceSheets
 from tokenergy.simulate.request_windows import BudgetWindows
 from tokenergy.simulate.whole_replicas import WHOLE, WholeReplicas
 
@@ -51,14 +52,6 @@ class _Begun:
 
     state: State
     memory: Words
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class _Solved:
-    """An interval that was planned and priced."""
-
-    sheet: PriceSheet
-    source: str
 
 
 class BoardIntervals:
@@ -88,7 +81,7 @@ class BoardIntervals:
             arrivals_share=_tenants_share(world, plan),
         )
         self._begun: dict[int, _Begun] = {}
-        self._solved: dict[int, _Solved] = {}
+        self._solved: dict[int, Priced] = {}
         self._pacings: dict[str, Pacing] = {}
 
     def start_s(self, at: int) -> float:
@@ -109,7 +102,7 @@ class BoardIntervals:
         }
         board = self._boards.board(
             solved.sheet,
-            policy=solved.source.removesuffix(WHOLE),
+            policy=solved.policy,
             made_at_s=made_at_s,
             refresh_s=self._refresh_s,
             reservation_usd_per_mtok=reservation,
@@ -118,6 +111,24 @@ class BoardIntervals:
         if wrong:
             raise UnexpectedError(f"board {board.board_id}: " + "; ".join(map(str, wrong)))
         return board, self._paced(board)
+
+    def outlook(self, at: int, board: Board, *, findings: Sequence[Finding] = ()) -> Outlook | None:
+        """Return what a board of interval `at` says of the hours ahead.
+
+        None: it was planned by another one, before the company was opened again.
+
+        Args:
+            at: the interval.
+            board: made of it.
+            findings: what there is to say beside it.
+        """
+        solved, opened = self._solved.get(at), self.live.opened
+        if solved is None:
+            return None
+        told = opened.heading()
+        heading = {name: told[name] for name in ("company", "file", "currency", "synthetic")}
+        heading["about"] = opened.company.about
+        return outlook_of(solved, board, heading=heading, findings=findings)
 
     def prices_moved(self, other: "BoardIntervals", at: int) -> bool:
         """Tell whether the present price of power differs from another's by more than a little."""
@@ -169,7 +180,7 @@ class BoardIntervals:
             self._begun[at] = _Begun(state=state_of(each["state"]), memory=memory)
         return True
 
-    def _solve(self, at: int) -> _Solved:
+    def _solve(self, at: int) -> Priced:
         """Plan and price an interval, and note the state in which the next one begins."""
         begun = self._begun.get(at) or self._anew(at)
         held = self._policy.policy
@@ -192,8 +203,13 @@ class BoardIntervals:
         after = _Begun(state=replace(step.after, contracts=contracts), memory=memory)
         self._begun = {key: each for key, each in self._begun.items() if key == at - 1}
         self._begun |= {at: begun, at + 1: after}
-        solved = _Solved(
-            sheet=replace(sheet, serve_mtok=serve, awake_count=serving), source=action.source
+        solved = Priced(
+            world=self.world,
+            at=at,
+            sheet=replace(sheet, serve_mtok=serve, awake_count=serving),
+            step=step,
+            seen=seen,
+            policy=action.source.removesuffix(WHOLE),
         )
         self._solved = {key: each for key, each in self._solved.items() if key == at - 1}
         self._solved[at] = solved

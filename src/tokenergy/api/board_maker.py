@@ -23,7 +23,9 @@ import msgspec
 
 from tokenergy.api.board_intervals import BoardIntervals
 from tokenergy.api.children import end_with, ended_by
+from tokenergy.api.face import Faces
 from tokenergy.api.live_company import LiveCompany, live_company, recorded_company
+from tokenergy.api.live_page import PageFile
 from tokenergy.api.serving_plan import MEMORY, PLAN, files_of, marks_of, write_whole
 from tokenergy.company.board import Board
 from tokenergy.company.finding import Finding
@@ -44,6 +46,8 @@ NICE: Final = 5
 """How far it stands back behind workers where cores are short."""
 FEED_CACHE_S: Final = 240.0
 """How long an answer of a feed counts as fresh."""
+FACE_LOOK_S: Final = 0.25
+"""How often it is looked whether somebody wants to see a board."""
 
 
 class BoardMaker:
@@ -57,6 +61,7 @@ class BoardMaker:
         recorded: bool = False,
         clock: Callable[[], float] = time.time,
         http: Http | None = None,
+        faces: Faces | None = None,
     ) -> None:
         """Read the gateway's plan; the company is opened at the first step.
 
@@ -66,13 +71,16 @@ class BoardMaker:
             recorded: whether the file's own horizon is played, and not the present.
             clock: this machine's time, seconds since the Unix epoch.
             http: asks feeds of prices; None: nobody is asked.
+            faces: draws boards for the page; None: nobody does.
         """
         self._company, self._folder, self._recorded = company, folder, recorded
-        self._clock, self._http = clock, http
+        self._clock, self._http, self._faces = clock, http, faces
         self.plan: WorkerPlan = decoded_plan((folder / PLAN).read_bytes())
         self._held: BoardIntervals | None = None
         self._made: Board | None = None
         self._next: Board | None = None
+        self._made_by: dict[str, tuple[BoardIntervals, int]] = {}
+        self._told: tuple[Finding, ...] = ()
         self._took_s = 0.0
         self._opened_at_s = self._looked_at_s = -1e18
         self._failed_at_s: float | None = None
@@ -85,9 +93,27 @@ class BoardMaker:
         return self._clock() + self.plan.clock_offset_s
 
     def run(self, stop: threading.Event) -> None:
-        """Make boards until `stop` is set."""
+        """Make boards until `stop` is set, and faces of them while somebody looks."""
         while not stop.is_set():
-            stop.wait(self.step())
+            due_s = time.monotonic() + self.step()
+            while not stop.is_set() and (left_s := due_s - time.monotonic()) > 0.0:
+                self.show()
+                stop.wait(min(left_s, FACE_LOOK_S))
+
+    def show(self) -> None:
+        """Draw the face of the board in force, where somebody looks and it has none yet."""
+        made, faces = self._made, self._faces
+        if faces is None:
+            return
+        changed = faces.look()
+        if made is not None and made.board_id in self._made_by and faces.is_due(made.board_id):
+            by, at = self._made_by[made.board_id]
+            outlook = by.outlook(at, made, findings=self._told)
+            if outlook is not None:
+                faces.show(outlook)
+                changed = True
+        if changed:
+            self._tell(self.now_s(), self._told)
 
     def step(self) -> float:
         """Do what is due, and return how many seconds later something is; nothing is raised."""
@@ -218,6 +244,9 @@ class BoardMaker:
         words = json.dumps(held.words(), separators=(",", ":")).encode()
         write_whole(self._folder / MEMORY, words)
         self._took_s = time.monotonic() - begun_s
+        keep = {each.board_id for each in (self._made, self._next) if each is not None}
+        self._made_by = {name: by for name, by in self._made_by.items() if name in keep}
+        self._made_by[board.board_id] = (held, at)
         return board
 
     def _recall(self, fresh: BoardIntervals) -> None:
@@ -257,13 +286,14 @@ class BoardMaker:
 
     def _tell(self, now_s: float, findings: Iterable[Finding]) -> None:
         """Write down what there is to say, for readiness and for people."""
-        made = self._made
+        made, self._told = self._made, tuple(findings)
+        beside = () if self._faces is None else self._faces.findings
         told = MakerTold(
             at_s=now_s,
             board_id="" if made is None else made.board_id,
             policy="" if made is None else made.policy,
             took_s=self._took_s,
-            findings=tuple(_finding_words(each) for each in findings),
+            findings=tuple(_finding_words(each) for each in (*self._told, *beside)),
         )
         write_whole(self._folder / FINDINGS, msgspec.json.encode(told))
 
@@ -288,8 +318,14 @@ def make_boards(
         end_with(lifeline, stop.set)
     if begins is not None:
         ended_by(begins)
+    faces = Faces(folder, page=PageFile(folder))
     with Http(cache_dir=Path(".tokenergy") / "feeds", cache_s=FEED_CACHE_S) as http:
-        BoardMaker(company, folder, recorded=recorded, http=http).run(stop)
+        maker = BoardMaker(company, folder, recorded=recorded, http=http, faces=faces)
+        faces.begin()  # another process makes the shell, and stands back behind the first board
+        try:
+            maker.run(stop)
+        finally:
+            faces.close()
 
 
 def _told(error: TokenergyError) -> list[Finding]:

@@ -21,6 +21,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from tokenergy.api.meter_counts import MeterCounts
 from tokenergy.api.metered_servers import (
     MeteredServers,
     OpenMeter,
@@ -99,6 +100,7 @@ class Metering:
         self._since_s: dict[str, float] = {}
         """Begin of the window that runs, of meters that are read."""
         self._longest_s = plan.limits.total_s + plan.limits.hold_s
+        self._counts = MeterCounts(data / "metrics")
         self.ended = threading.Event()
 
     # ---- what the projector's thread says ------------------------------------------------
@@ -178,6 +180,7 @@ class Metering:
         self._read(windows, all_of_them=False)
         self._divide(windows, at_once=False)
         self._write(windows, journal)
+        self._counts.write()
 
     def _finish(
         self, windows: MeterWindows, journal: SegmentJournal, projected: threading.Event
@@ -196,6 +199,7 @@ class Metering:
         if projected.wait(PROJECTED_WITHIN_S):
             self._divide(windows, at_once=True)
         self._write(windows, journal)
+        self._counts.write()
 
     def _close(self) -> None:
         for each in self._servers:
@@ -304,6 +308,7 @@ class Metering:
             plan, reading = self._unkept[0]
             window = windows.add(plan.name, reading, offset_s=self._plan.clock_offset_s)
             self._unkept.popleft()
+            self._counts.window(plan, window)
             self._pending.append(window)
 
     # ---- dividing ------------------------------------------------------------------------
@@ -330,7 +335,9 @@ class Metering:
             lives = tuple(self._lives.within(upstreams, window.start_s, window.end_s))
             late = known_s >= window.end_s + self._wait_s
             if ready or late or all(life.closed_s is not None for life in lives):
-                windows.divide(window.number, self._records(window, lives, place))
+                records = self._records(window, lives, place)
+                windows.divide(window.number, records)
+                self._counts.divided(records)
             else:
                 left.append(window)
         self._pending = left

@@ -31,7 +31,7 @@ from tokenergy.api.beside import Beside
 from tokenergy.api.children import Child, Lifeline, end_all
 from tokenergy.api.listening import address_of, listening
 from tokenergy.api.serving_plan import PACERS, PLAN, Prepared, prepared, write_whole
-from tokenergy.api.serving_words import board_line, start_lines
+from tokenergy.api.serving_words import board_line, start_facts, start_lines
 from tokenergy.company.serving.plan import WorkerPlan, decoded_plan
 from tokenergy.errors import InputError
 from tokenergy.serve.board_watch import BoardWatch
@@ -84,6 +84,7 @@ def serve(
     *,
     tell: Callable[[str], None],
     stop: threading.Event | None = None,
+    on_start: Callable[[dict[str, Any]], None] | None = None,
 ) -> int:
     """Serve until SIGTERM, Ctrl-C, or until `stop` is set; return the exit status.
 
@@ -91,6 +92,7 @@ def serve(
         ask: what and where.
         tell: told lines for whoever started it.
         stop: ends it once it is set.
+        on_start: told once, for a script: the addresses, and where things are kept.
 
     Raises:
         InputError: if the folder or a port is in use.
@@ -115,28 +117,26 @@ def serve(
         with SqliteKeys.in_folder(ask.data) as keys:
             keys_count = len(keys.listed())
         ready = prepared(
-            ask.company,
-            ask.data,
-            workers_count=ask.workers_count,
-            at=ask.at,
-            loopback=ask.host in LOOPBACK,
-            keys_count=keys_count,
-        )
+            ask.company, ask.data, workers_count=ask.workers_count, at=ask.at,
+            loopback=ask.host in LOOPBACK, keys_count=keys_count,
+        )  # fmt: skip
         begins.cut()
         control = held.enter_context(_Control(ask, ready, doors, admin, maker, lifeline, tell))
-        for line in start_lines(
+        address, admin_at = address_of(doors[0]), None if admin is None else address_of(admin)
+        if on_start is not None:
+            on_start(start_facts(ready.plan, address, admin_at, data=ask.data, ledger=ask.ledger))
+        lines = start_lines(
             ready.plan,
-            address=address_of(doors[0]),
-            admin=None if admin is None else address_of(admin),
+            address=address,
+            admin=admin_at,
             company=ask.company,
             data=ask.data,
             ledger=ask.ledger,
             workers_count=ask.workers_count,
             keys_count=keys_count,
-        ):
+        )
+        for line in (*lines, *ready.findings):
             tell(line)
-        for finding in ready.findings:
-            tell(finding)
         return control.run(ends, hurry)
 
 

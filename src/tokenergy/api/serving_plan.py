@@ -18,6 +18,7 @@ from tokenergy import __version__
 from tokenergy.company.serving.plan import WorkerPlan, decoded_plan, encoded_plan
 from tokenergy.errors import InputError
 from tokenergy.serve.board_watch import BOARD, FINDINGS, NEXT_BOARD
+from tokenergy.serve.live_face import FACE
 
 if TYPE_CHECKING:
     from tokenergy.company.company import Company
@@ -30,7 +31,7 @@ MEMORY: Final = "maker.json"
 """Where the board maker keeps the state of batteries, queues and contracts over a restart."""
 PACERS: Final = "pacers.json"
 """Where control keeps the shadow prices of budgets over a restart."""
-FORGOTTEN: Final = (BOARD, NEXT_BOARD, FINDINGS, MEMORY, PACERS)
+FORGOTTEN: Final = (BOARD, NEXT_BOARD, FINDINGS, MEMORY, PACERS, FACE)
 """What belongs to the plan: another one begins without them."""
 
 

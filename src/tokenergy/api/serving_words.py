@@ -13,6 +13,20 @@ from tokenergy.serve.board_watch import MakerTold
 MOST_NAMES_COUNT: Final = 6
 
 
+def start_facts(
+    plan: WorkerPlan, address: str, admin: str | None, *, data: Path, ledger: Path
+) -> dict[str, str | None]:
+    """Return where it listens and what it keeps where, for a script that started it."""
+    return {
+        "company": plan.company,
+        "api": f"{address}/v1",
+        "page": f"{address}/",
+        "metrics": None if admin is None else f"{admin}/metrics",
+        "data": str(data),
+        "ledger": str(ledger),
+    }
+
+
 def start_lines(
     plan: WorkerPlan,
     *,
@@ -33,6 +47,7 @@ def start_lines(
         f"{'; ' + _some([alias.name for alias in plan.aliases]) if plan.aliases else ''}"
         f" at {_some(sites)}"
     )
+    yield f"  page       {address}/   {_page(plan, company)}"
     yield f"  upstreams  {_upstreams(plan)}"
     yield f"  tenants    {_tenants(plan, company, keys_count=keys_count)}"
     if plan.clock_offset_s:
@@ -85,6 +100,15 @@ def _tenants(plan: WorkerPlan, company: Path, *, keys_count: int) -> str:
     if not keys_count:
         return f"{_some(names)}; there is NO KEY yet, so nobody is let in: {how}"
     return f"{_some(names)}; {_counted(keys_count, 'key')}   ({how})"
+
+
+def _page(plan: WorkerPlan, company: Path) -> str:
+    """Return who may see the live page."""
+    if plan.open_door:
+        return "prices, decisions and alarms, for this machine until a key is made"
+    first = plan.tenants[0].name if plan.tenants else "TENANT"
+    how = f"tokenergy keys {company} create --tenant {first} --scopes admin"
+    return f"prices, decisions and alarms, for a key with scope admin: {how}"
 
 
 def _some(names: list[str]) -> str:

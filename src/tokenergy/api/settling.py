@@ -17,6 +17,7 @@ from tokenergy.company.finding import Finding
 from tokenergy.company.settle import SettlementLine
 from tokenergy.errors import InputError
 from tokenergy.simulate.account import account
+from tokenergy.simulate.run import Run
 from tokenergy.units import NANO_USD_PER_USD
 
 if TYPE_CHECKING:
@@ -135,6 +136,15 @@ class Settled:
             "uncovered": self.uncovered or None,
         }
 
+    def added_up(self) -> dict[str, Any]:
+        """Return the bill without its single lines: rows by contract, component and unit."""
+        told = {key: value for key, value in self.to_dict().items() if key not in self.heading}
+        del told["lines"]
+        return told | {
+            "rows": [asdict(row) for row in self.rows()],
+            "notes": list(self.notes()),
+        }
+
     def to_polars(self) -> "pl.DataFrame":
         """Return one row per line as a polars frame."""
         return to_polars([_line_dict(line) for line in self.lines])
@@ -168,17 +178,34 @@ def settle(
         UnknownName: for a policy that nobody knows.
         FindingsError: if no dispatch satisfies the company's own limits.
     """
-    zones = _zones(company)
     if month is not None:
-        _refuse_no_month(month, company, zones)
-    run_id, program_usd = "", None
+        _refuse_no_month(month, company, _zones(company))
     if ledger is not None:
         run_id = f"{runs_id(company)}/{policy}"
         lines = _read_lines(Path(ledger), run_id)
-    else:
-        done = simulate(company, policies=(policy,), on_progress=on_progress)
-        spent = account(company.world, done.runs[policy])
-        lines, program_usd = spent.lines, math.fsum(spent.power_usd.values())
+        return _settled(company, lines, month=month, policy=policy, run_id=run_id)
+    done = simulate(company, policies=(policy,), on_progress=on_progress)
+    return settled_run(company, done.runs[policy], month=month)
+
+
+def settled_run(company: OpenCompany, run: Run, *, month: str | None = None) -> Settled:
+    """Return the bill of a run that has been made on the company's horizon."""
+    spent = account(company.world, run)
+    program_usd = math.fsum(spent.power_usd.values())
+    return _settled(company, spent.lines, month=month, policy=run.policy, program_usd=program_usd)
+
+
+def _settled(
+    company: OpenCompany,
+    lines: Sequence[SettlementLine],
+    *,
+    month: str | None,
+    policy: str,
+    run_id: str = "",
+    program_usd: float | None = None,
+) -> Settled:
+    """Return lines as a bill: in order, by month, with what a reader must know beside them."""
+    zones = _zones(company)
     order = {name: at for at, name in enumerate(zones)}
     lines = tuple(sorted(lines, key=lambda x: (order[x.contract_id], x.start, x.component)))
     by_month: dict[str, list[SettlementLine]] = {}

@@ -34,6 +34,11 @@ from tokenergy.serve.gateway import Gateway
 from tokenergy.serve.gateway_metrics import Collector
 from tokenergy.serve.health import Probe, Reason
 from tokenergy.serve.key_cache import KeyCache
+from tokenergy.serve.live_api import LiveApi
+from tokenergy.serve.live_face import FaceFiles
+from tokenergy.serve.live_hub import LiveHub
+from tokenergy.serve.live_standing import Standing
+from tokenergy.serve.metrics_files import read_counts
 from tokenergy.serve.pool import Pool
 from tokenergy.serve.side_app import side_app
 from tokenergy.serve.video_desk import VideoDesk
@@ -42,6 +47,7 @@ from tokenergy.store.batches import SqliteBatches
 from tokenergy.store.idempotency import SqliteIdempotency
 from tokenergy.store.keys import SqliteKeys, secret_in
 from tokenergy.store.leases import SqliteLeases
+from tokenergy.store.live_rows import SqliteLiveRows
 from tokenergy.store.segments import SegmentJournal
 from tokenergy.store.served_usage import ServedUsage
 
@@ -109,13 +115,25 @@ async def joined(
     metrics = folder / "metrics"
     metrics.mkdir(mode=0o700, exist_ok=True)
     probes = (board_probe(watch, plan, gateway.now_s), runner.probe)
+    hub = LiveHub(
+        gateway,
+        standing=Standing(
+            gateway,
+            probes=probes,
+            maker=lambda: watch.maker,
+            in_flight=lambda: sum(gateway.counts.totals()),
+        ),
+        faces=FaceFiles(folder),
+        rows=None if ledger is None else SqliteLiveRows(ledger),
+        counts=lambda: read_counts(metrics),
+    )
     worker = Worker(
         gateway,
-        _side(gateway, batches, usage, runner, probes, owner=str(number)),
+        _side(gateway, batches, usage, runner, probes, owner=str(number), hub=hub),
         sockets=[door],
         keepers=[leases, _DoorKeeper(gateway, keys)],
         tasks=[runner.run],
-        stops=[runner.stop],
+        stops=[runner.stop, hub.stop],
         metrics_file=metrics / str(number),
         admin=None if admin is None else (_admin(gateway, metrics, probes), admin),
     )
@@ -234,6 +252,7 @@ def _side(
     probes: tuple[Probe, ...],
     *,
     owner: str,
+    hub: LiveHub,
 ) -> AsgiApp:
     """Return the application beside the hot path; video jobs run under this worker's name."""
     desk = VideoDesk(gateway, batches.videos, owner=owner)
@@ -244,6 +263,7 @@ def _side(
         videos=(batches.videos, desk),
         wake=runner.wake,
         probes=probes,
+        live=LiveApi(gateway, hub),
     )
 
 
@@ -252,8 +272,7 @@ def _admin(gateway: Gateway, metrics: Path, probes: tuple[Probe, ...]) -> AsgiAp
 
     def exposition() -> bytes:
         registry = CollectorRegistry()
-        told = [path.read_bytes() for path in sorted(metrics.iterdir()) if not path.suffix]
-        registry.register(Collector(told))
+        registry.register(Collector(told=read_counts(metrics)))
         return generate_latest(registry)
 
     return admin_app(gateway, metrics=exposition, content_type=CONTENT_TYPE_LATEST, probes=probes)

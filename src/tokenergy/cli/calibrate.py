@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from tokenergy.cli.options import Json
 from tokenergy.cli.told import print_json
 from tokenergy.errors import InputError
 
@@ -18,15 +19,25 @@ Points = Annotated[
 ]
 Company = Annotated[
     Path | None,
-    typer.Option("--company", help="A company file: which of its models the points are of."),
+    typer.Option(
+        "--company",
+        metavar="COMPANY",
+        help="A company file: which of its models the points are of.",
+    ),
 ]
 Against = Annotated[
     Path | None,
-    typer.Option("--against", help="Other measured points, to hold the calibration against."),
+    typer.Option(
+        "--against",
+        metavar="POINTS",
+        help="Other measured points, to hold the calibration against.",
+    ),
 ]
 Out = Annotated[
     Path | None,
-    typer.Option("--out", help="Write a CSV that a company file can name as calibration."),
+    typer.Option(
+        "--out", metavar="FILE", help="Write a CSV that a company file can name as calibration."
+    ),
 ]
 Name = Annotated[
     list[str] | None,
@@ -37,7 +48,6 @@ Name = Annotated[
         "repeated.",
     ),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object; keys carry units.")]
 
 
 def calibrate(
@@ -48,7 +58,16 @@ def calibrate(
     name: Name = None,
     as_json: Json = False,
 ) -> None:
-    """Correct the joules of replicas that somebody measured; show the error before and after."""
+    """Correct predicted joules by what was measured.
+
+    Shows the error before and after, on the points themselves and on others.
+
+    Examples:
+        # how far the prediction is off, before and after
+        tokenergy calibrate points.csv --name dsr1=deepseek-r1
+        # into a table that a company file can name as calibration
+        tokenergy calibrate points.csv --out calibration.csv
+    """
     from tokenergy.api.calibrating import calibrate as run
     from tokenergy.cli import show_calibrate
 

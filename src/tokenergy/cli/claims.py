@@ -5,20 +5,24 @@ from typing import Annotated
 
 import typer
 
+from tokenergy.cli.exits import Exit
 from tokenergy.cli.given import some_names
+from tokenergy.cli.options import Json
 from tokenergy.cli.told import print_json
 from tokenergy.errors import InputError
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object; keys carry units.")]
 Only = Annotated[
     str | None,
-    typer.Option("--only", help="Comma-separated ids, e.g. T1,T4. Default: all fourteen."),
+    typer.Option(
+        "--only", metavar="IDS", help="Comma-separated ids, e.g. T1,T4. Default: all fourteen."
+    ),
 ]
 Strict = Annotated[bool, typer.Option("--strict", help="Exit with 1 if a claim does not hold.")]
 Prices = Annotated[
     Path | None,
     typer.Option(
         "--prices",
+        metavar="FILE",
         help="Hourly prices (CSV, CSV.gz, Parquet): a column utc and one by zone. "
         "Default: a synthetic year.",
     ),
@@ -27,6 +31,7 @@ Zones = Annotated[
     str | None,
     typer.Option(
         "--zones",
+        metavar="NAMES",
         help="Comma-separated columns to take. Default: all named US-... or ...usd..., and "
         "those with a rate.",
     ),
@@ -57,10 +62,23 @@ def thesis(
     zones: Zones = None,
     usd_per: UsdPer = None,
     duel: Duel = None,
-    seed: Annotated[int, typer.Option("--seed", help="Of synthetic prices and of draws.")] = 1,
+    seed: Annotated[
+        int, typer.Option("--seed", metavar="SEED", help="Of synthetic prices and of draws.")
+    ] = 1,
     as_json: Json = False,
 ) -> None:
-    """Run the essay's fourteen claims against their thresholds; a no is an answer."""
+    """Hold the essay's fourteen claims against their limits.
+
+    A no is an answer; with --strict it is exit status 1.
+
+    Examples:
+        # two of them, on a synthetic year of prices
+        tokenergy thesis --only T1,T4
+        # on prices of your own, in a pipeline that stops at a no
+        tokenergy thesis --prices prices.csv --zones US-TEX-ERCO --strict
+        # two companies that differ only in power
+        tokenergy thesis --duel mine.yaml rival.yaml
+    """
     from tokenergy.api import thesis as run
     from tokenergy.cli import show_thesis
     from tokenergy.cli.progress import progress
@@ -73,7 +91,7 @@ def thesis(
             )
         _duel(*duel, as_json=as_json)
         return
-    with progress(quiet=as_json) as told:
+    with progress() as told:
         found = run(
             prices=prices,
             zones=some_names(zones, "--zones") or (),
@@ -87,7 +105,7 @@ def thesis(
     else:
         show_thesis.thesis(found)
     if strict and found.fails_count:
-        raise typer.Exit(1)
+        raise typer.Exit(Exit.NO)
 
 
 def _duel(own: Path, rival: Path, *, as_json: bool) -> None:
@@ -97,7 +115,7 @@ def _duel(own: Path, rival: Path, *, as_json: bool) -> None:
     from tokenergy.cli import show_duel
     from tokenergy.cli.progress import progress
 
-    with progress(quiet=as_json) as told:
+    with progress() as told:
         found = run(load(own), load(rival), on_progress=told)
     if as_json:
         print_json(found.to_dict())

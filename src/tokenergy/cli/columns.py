@@ -2,6 +2,7 @@
 
 import math
 import os
+import sys
 from collections.abc import Iterable, Sequence
 from textwrap import wrap
 from typing import Final
@@ -21,13 +22,21 @@ EMPTY: Final = frozenset({"", "0", "-"})
 """Cells that say nothing: a column of them alone is left out."""
 
 
-def _width() -> int | None:
-    """Return the width to fill; None lets the terminal say it."""
-    told = Console().is_terminal or os.environ.get("COLUMNS", "").isdigit()
+def width_to_fill() -> int | None:
+    """Return the width to fill; None lets the terminal, or COLUMNS, say it."""
+    told = sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdigit()
     return None if told else PLAIN_WIDTH
 
 
-console = Console(highlight=False, width=_width())
+class Printed(Console):
+    """A console whose reader may leave before the end."""
+
+    def on_broken_pipe(self) -> None:
+        """Let the command end as with every other output that nobody reads."""
+        raise  # noqa: PLE0704  # rich calls this while it handles the error
+
+
+console = Printed(highlight=False, width=width_to_fill())
 
 
 _MONEY: Final = {"currency": CORE}
@@ -47,7 +56,7 @@ def say(text: str, *, style: str = "", indent: int = 0, as_is: bool = False) -> 
     if not as_is:
         text = in_currency(text, _MONEY["currency"])
     lines = [text]
-    if _width() is None:
+    if width_to_fill() is None:
         lines = wrap(
             text, console.width - indent, break_long_words=False, break_on_hyphens=False
         ) or [""]

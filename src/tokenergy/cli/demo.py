@@ -1,6 +1,7 @@
 """The first five minutes: check, price, simulate, report, and whether the company pays."""
 
 from collections import Counter
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,14 @@ def run(file: Path, out: Path, ledger: Path, *, quiet: bool = False) -> dict[str
         pays = economics(opened, simulation=result, usage_ledger=ledger, on_progress=told)
     with progress(quiet=quiet) as told:
         written = report(
-            opened, out=out, board=board, simulation=result, pays=pays, on_progress=told
+            opened,
+            out=out,
+            board=board,
+            simulation=result,
+            pays=pays,
+            usage_ledger=ledger,
+            made_at=datetime.now(UTC),
+            on_progress=told,
         )
     if not quiet:
         _where(written, ledger)

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from tokenergy.cli.completing import accelerators, models
+from tokenergy.cli.options import Json
 from tokenergy.cli.told import print_json
 
 
@@ -17,64 +19,108 @@ class Within(StrEnum):
     facility = "facility"
 
 
-Model = Annotated[str, typer.Argument(help="Id or hub id, e.g. Qwen/Qwen3-32B.", metavar="MODEL")]
-Sku = Annotated[str, typer.Option("--accelerator", help="Of the catalogue, e.g. H100.")]
-Count = Annotated[int, typer.Option("--accelerators", help="Of one replica.")]
+Model = Annotated[
+    str,
+    typer.Argument(
+        help="Id or hub id, e.g. Qwen/Qwen3-32B.", metavar="MODEL", autocompletion=models
+    ),
+]
+Sku = Annotated[
+    str,
+    typer.Option(
+        "--accelerator",
+        metavar="NAME",
+        autocompletion=accelerators,
+        help="Of the catalogue, e.g. H100.",
+    ),
+]
+Count = Annotated[int, typer.Option("--accelerators", metavar="COUNT", help="Of one replica.")]
 Batch = Annotated[
     list[float] | None,
     typer.Option(
         "--batch",
+        metavar="COUNT",
         help="Mean sequences in a step (media: items made together). May be repeated: a sweep.",
     ),
 ]
-OutputTokens = Annotated[int | None, typer.Option("--output-tokens", help="Of one request.")]
+OutputTokens = Annotated[
+    int | None, typer.Option("--output-tokens", metavar="COUNT", help="Of one request.")
+]
 InputTokens = Annotated[
     int | None,
     typer.Option(
-        "--input-tokens", help="Of one request. Default: the chat mix of the data, 0.39 a token."
+        "--input-tokens",
+        metavar="COUNT",
+        help="Of one request. Default: the chat mix of the data, 0.39 a token.",
     ),
 ]
 Cached = Annotated[
-    int | None, typer.Option("--cached-input-tokens", help="Of them, out of a prefix cache.")
+    int | None,
+    typer.Option("--cached-input-tokens", metavar="COUNT", help="Of them, out of a prefix cache."),
 ]
 Precision = Annotated[
     float | None,
-    typer.Option("--bytes-per-weight", help="2 BF16, 1 FP8. Default: as published."),
+    typer.Option(
+        "--bytes-per-weight", metavar="BYTES", help="2 BF16, 1 FP8. Default: as published."
+    ),
 ]
 Seconds = Annotated[
     list[float] | None,
-    typer.Option("--seconds", help="Length of a clip. May be repeated: a sweep."),
+    typer.Option(
+        "--seconds", metavar="SECONDS", help="Length of a clip. May be repeated: a sweep."
+    ),
 ]
-Frames = Annotated[int | None, typer.Option("--frames", help="Of a clip, instead of seconds.")]
-Height = Annotated[int | None, typer.Option("--height", help="Pixels. Default: as measured.")]
-Width = Annotated[int | None, typer.Option("--width", help="Pixels. Default: as measured.")]
-Steps = Annotated[int | None, typer.Option("--steps", help="Of the diffusion.")]
-Items = Annotated[int | None, typer.Option("--items", help="Images or clips asked for.")]
+Frames = Annotated[
+    int | None, typer.Option("--frames", metavar="COUNT", help="Of a clip, instead of seconds.")
+]
+Height = Annotated[
+    int | None, typer.Option("--height", metavar="PIXELS", help="Pixels. Default: as measured.")
+]
+Width = Annotated[
+    int | None, typer.Option("--width", metavar="PIXELS", help="Pixels. Default: as measured.")
+]
+Steps = Annotated[int | None, typer.Option("--steps", metavar="COUNT", help="Of the diffusion.")]
+Items = Annotated[
+    int | None, typer.Option("--items", metavar="COUNT", help="Images or clips asked for.")
+]
 Stack = Annotated[
-    str | None, typer.Option("--stack", help="Engine and version, e.g. 'vllm 0.11.1'.")
+    str | None,
+    typer.Option("--stack", metavar="NAME", help="Engine and version, e.g. 'vllm 0.11.1'."),
 ]
 Boundary = Annotated[
-    Within, typer.Option("--boundary", help="Boards; with hosts and idle boards; the facility.")
+    Within,
+    typer.Option(
+        "--boundary",
+        metavar="gpu|it|facility",
+        help="Boards; with hosts and idle boards; the facility.",
+    ),
 ]
-Pue = Annotated[float | None, typer.Option("--pue", help="Facility over rack, at least 1.")]
-HostShare = Annotated[float | None, typer.Option("--host-share", help="Host over boards.")]
+Pue = Annotated[
+    float | None, typer.Option("--pue", metavar="RATIO", help="Facility over rack, at least 1.")
+]
+HostShare = Annotated[
+    float | None, typer.Option("--host-share", metavar="SHARE", help="Host over boards.")
+]
 HostW = Annotated[
-    float | None, typer.Option("--host-w", help="Host in watts a GPU, instead of a share.")
+    float | None,
+    typer.Option("--host-w", metavar="WATTS", help="Host in watts a GPU, instead of a share."),
 ]
 IdleShare = Annotated[
-    float | None, typer.Option("--idle-share", help="Idle boards over boards at work.")
+    float | None,
+    typer.Option("--idle-share", metavar="SHARE", help="Idle boards over boards at work."),
 ]
 Curve = Annotated[
     bool, typer.Option("--curve", help="Sweep the batches that fit (video: lengths of a clip).")
 ]
 Explain = Annotated[bool, typer.Option("--explain", help="Show the rows that sum to it.")]
 Points = Annotated[
-    Path | None, typer.Option("--points", help="A file of measured points to calibrate with.")
+    Path | None,
+    typer.Option("--points", metavar="FILE", help="A file of measured points to calibrate with."),
 ]
 Company = Annotated[
-    Path | None, typer.Option("--company", help="Use the points that a company file names.")
+    Path | None,
+    typer.Option("--company", metavar="COMPANY", help="Use the points that a company file names."),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object; keys carry units.")]
 
 
 def energy(
@@ -104,7 +150,18 @@ def energy(
     company: Company = None,
     as_json: Json = False,
 ) -> None:
-    """Show the joules of a request, an image or a video on a replica, with an honest band."""
+    """Show the joules of a request, an image or a video.
+
+    With the band that measurements lie in, and the rows that sum to it.
+
+    Examples:
+        # a chat request on one replica of eight GPUs, and the rows that sum to it
+        tokenergy energy qwen3-32b --accelerator H100 --batch 32 --explain
+        # how joules a token fall with the batch
+        tokenergy energy gpt-oss-120b --accelerator B200 --curve
+        # a clip of five seconds
+        tokenergy energy wan2.1-14b --accelerator H100 --seconds 5
+    """
     from tokenergy.api import load
     from tokenergy.api.predicting import energy as run
     from tokenergy.cli import show_energy

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from tokenergy.cli.given import default_ledger
+from tokenergy.cli.options import Json, Ledger
 from tokenergy.cli.told import print_json
 from tokenergy.errors import InputError
 
@@ -21,11 +22,6 @@ Company = Annotated[
         help="The company file; default: every ledger of .tokenergy/.", metavar="[COMPANY]"
     ),
 ]
-Ledger = Annotated[
-    Path | None,
-    typer.Option("--ledger", help="SQLite file; default .tokenergy/<company>.sqlite."),
-]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object; keys carry units.")]
 
 
 def explain(
@@ -34,7 +30,12 @@ def explain(
     ledger: Ledger = None,
     as_json: Json = False,
 ) -> None:
-    """Score every action that a request had, and check them against what was decided."""
+    """Score every action that a request had, and the decision.
+
+    Examples:
+        # why the gateway answered this request as it did
+        tokenergy explain 01J8Z3 examples/serve.yaml
+    """
     from tokenergy.api import explain as run
     from tokenergy.cli import show_explain
 

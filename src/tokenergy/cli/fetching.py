@@ -3,11 +3,13 @@
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any, Final, cast
 
 import typer
 
-from tokenergy.cli.given import moment
+from tokenergy.cli.completing import one
+from tokenergy.cli.given import moment, one_of
+from tokenergy.cli.options import Json
 from tokenergy.cli.told import print_json
 from tokenergy.errors import InputError
 
@@ -16,74 +18,117 @@ if TYPE_CHECKING:
     from tokenergy.feeds.series import FeedQuantity
     from tokenergy.feeds.table_url import TableMapping
 
+FEEDS: Final = (
+    "energy-charts", "entsoe", "gridstatus", "aemo", "open-meteo", "electricity-maps", "table",
+)  # fmt: skip
+QUANTITIES: Final = (
+    "day_ahead_price", "real_time_price", "carbon", "temperature", "wind", "solar", "load",
+)  # fmt: skip
 Feed = Annotated[
     str,
     typer.Argument(
         metavar="FEED",
-        help="energy-charts, entsoe, gridstatus, aemo, open-meteo, electricity-maps or table. "
+        autocompletion=one(*FEEDS),
+        help=f"{', '.join(FEEDS[:-1])} or {FEEDS[-1]}. "
         "Keys come from the environment: ENTSOE_API_KEY, GRIDSTATUS_API_KEY, "
         "ELECTRICITYMAPS_API_KEY.",
     ),
 ]
 Zone = Annotated[
-    str, typer.Option("--zone", help="The zone in the feed's words, e.g. DE-LU, ercot/HB_WEST.")
+    str,
+    typer.Option(
+        "--zone", metavar="ZONE", help="The zone in the feed's words, e.g. DE-LU, ercot/HB_WEST."
+    ),
 ]
-Begin = Annotated[str, typer.Option("--from", help="First moment, e.g. 2026-03-01 (UTC).")]
-Until = Annotated[str, typer.Option("--to", help="First moment after the span, e.g. 2026-03-08.")]
+Begin = Annotated[
+    str, typer.Option("--from", metavar="TIME", help="First moment, e.g. 2026-03-01 (UTC).")
+]
+Until = Annotated[
+    str, typer.Option("--to", metavar="TIME", help="First moment after the span, e.g. 2026-03-08.")
+]
 Quantity = Annotated[
     str | None,
     typer.Option(
         "--quantity",
-        help="day_ahead_price, real_time_price, carbon, temperature, wind, solar or load. "
+        metavar="QUANTITY",
+        autocompletion=one(*QUANTITIES),
+        help=f"{', '.join(QUANTITIES[:-1])} or {QUANTITIES[-1]}. "
         "Default: what the feed is mostly asked for.",
     ),
 ]
 Out = Annotated[
     Path | None,
-    typer.Option("--out", help="Parquet file, extended if there. Default: by feed and zone."),
+    typer.Option(
+        "--out", metavar="FILE", help="Parquet file, extended if there. Default: by feed and zone."
+    ),
 ]
 BaseUrl = Annotated[
-    str | None, typer.Option("--base-url", help="Another address than the real service's.")
+    str | None,
+    typer.Option("--base-url", metavar="URL", help="Another address than the real service's."),
 ]
 Cache = Annotated[
-    Path | None, typer.Option("--cache", help="Folder of answers, to ask less and outlast faults.")
+    Path | None,
+    typer.Option(
+        "--cache", metavar="FOLDER", help="Folder of answers, to ask less and outlast faults."
+    ),
 ]
 Hourly = Annotated[
     bool, typer.Option("--hourly", help="Write the mean of each hour in place of finer steps.")
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object; keys carry units.")]
 Url = Annotated[
     str | None,
-    typer.Option("--url", help="table: address; {zone}, {start}, {end} are filled in."),
+    typer.Option(
+        "--url", metavar="URL", help="table: address; {zone}, {start}, {end} are filled in."
+    ),
 ]
 Time = Annotated[
-    str | None, typer.Option("--time", help="table: column of the stamps, or path in JSON.")
+    str | None,
+    typer.Option("--time", metavar="COLUMN", help="table: column of the stamps, or path in JSON."),
 ]
 Value = Annotated[
-    str | None, typer.Option("--value", help="table: column of the values, or path in JSON.")
+    str | None,
+    typer.Option("--value", metavar="COLUMN", help="table: column of the values, or path in JSON."),
 ]
-Unit = Annotated[str | None, typer.Option("--unit", help="table: unit, e.g. EUR/MWh.")]
+Unit = Annotated[
+    str | None, typer.Option("--unit", metavar="UNIT", help="table: unit, e.g. EUR/MWh.")
+]
 UnitAt = Annotated[
-    str | None, typer.Option("--unit-at", help="table: where the answer says its own unit.")
+    str | None,
+    typer.Option("--unit-at", metavar="PATH", help="table: where the answer says its own unit."),
 ]
-Rows = Annotated[str, typer.Option("--rows", help="table: path of the list of rows in JSON.")]
+Rows = Annotated[
+    str, typer.Option("--rows", metavar="PATH", help="table: path of the list of rows in JSON.")
+]
 TimeZone = Annotated[
-    str | None, typer.Option("--time-zone", help="table: IANA zone of stamps that carry none.")
+    str | None,
+    typer.Option("--time-zone", metavar="ZONE", help="table: IANA zone of stamps that carry none."),
 ]
-Stamp = Annotated[str, typer.Option("--stamp", help="table: a stamp is the start or the end.")]
+Stamp = Annotated[
+    str,
+    typer.Option("--stamp", metavar="start|end", help="table: a stamp is the start or the end."),
+]
 TimeFormat = Annotated[
     str | None,
-    typer.Option("--time-format", help="table: pattern, e.g. '%d.%m.%Y %H:%M'."),
+    typer.Option("--time-format", metavar="PATTERN", help="table: pattern, e.g. '%d.%m.%Y %H:%M'."),
 ]
 StepMin = Annotated[
-    int | None, typer.Option("--step-min", min=1, help="table: minutes of an interval.")
+    int | None,
+    typer.Option("--step-min", metavar="MINUTES", min=1, help="table: minutes of an interval."),
 ]
 Delimiter = Annotated[
-    str | None, typer.Option("--delimiter", help="table: between cells; default ; tab or comma.")
+    str | None,
+    typer.Option(
+        "--delimiter", metavar="MARK", help="table: between cells; default ; tab or comma."
+    ),
 ]
-Decimal = Annotated[str, typer.Option("--decimal", help="table: decimal mark, . or a comma.")]
+Decimal = Annotated[
+    str, typer.Option("--decimal", metavar="MARK", help="table: decimal mark, . or a comma.")
+]
 Published = Annotated[
-    str | None, typer.Option("--published", help="table: column or path of the publication time.")
+    str | None,
+    typer.Option(
+        "--published", metavar="COLUMN", help="table: column or path of the publication time."
+    ),
 ]
 
 
@@ -112,9 +157,20 @@ def fetch(
     decimal: Decimal = ".",
     published: Published = None,
 ) -> None:
-    """Fetch prices, weather or carbon into a Parquet file that a company file names."""
-    from tokenergy.api.fetching import fetch as run
+    """Fetch prices, weather or carbon into a Parquet file.
 
+    A company file names it; what is there already is extended.
+
+    Examples:
+        # a week of day-ahead prices of Germany
+        tokenergy fetch energy-charts --zone DE-LU --from 2026-03-01 --to 2026-03-08
+        # the same of New South Wales, in another currency
+        tokenergy fetch aemo --zone NSW1 --from 2026-03-01 --to 2026-03-08
+    """
+    from tokenergy.api.fetching import fetch as run
+    from tokenergy.cli.progress import progress
+
+    one_of(feed, FEEDS, "feed")
     start, end = moment(_with_zone(begin)), moment(_with_zone(until))
     assert start is not None and end is not None
     mapping = None
@@ -122,26 +178,16 @@ def fetch(
         mapping = _mapping(
             {"url": url, "time": time, "value": value, "unit": unit},
             {"stamp": stamp, "decimal": decimal},
-            unit_at=unit_at,
-            rows=rows,
-            time_zone=time_zone,
-            time_format=time_format,
-            step_min=step_min,
-            delimiter="\t" if delimiter in ("\\t", "tab") else delimiter,
-            published=published,
-        )
-    fetched = run(
-        feed,
-        zone,
-        start,
-        end,
-        quantity=cast("FeedQuantity | None", quantity),
-        out=out or Path(_file_name(feed, zone, quantity)),
-        base_url=base_url,
-        mapping=mapping,
-        hourly=hourly,
-        cache=cache,
-    )
+            unit_at=unit_at, rows=rows, time_zone=time_zone, time_format=time_format,
+            step_min=step_min, delimiter=delimiter, published=published,
+        )  # fmt: skip
+    with progress() as told:
+        told(f"asking {feed}", 0, 1)
+        fetched = run(
+            feed, zone, start, end, quantity=cast("FeedQuantity | None", quantity),
+            out=out or Path(_file_name(feed, zone, quantity)), base_url=base_url, mapping=mapping,
+            hourly=hourly, cache=cache,
+        )  # fmt: skip
     _show(fetched, as_json=as_json)
 
 
@@ -167,6 +213,8 @@ def _mapping(
             wrong.append(f"--{name} {chosen[name]!r} is neither {words[0]!r} nor {words[1]!r}")
     if wrong:
         raise InputError("; ".join(wrong))
+    if more["delimiter"] in ("\\t", "tab"):
+        more["delimiter"] = "\t"
     return TableMapping(**needed, **chosen, **more)  # type: ignore[arg-type]
 
 

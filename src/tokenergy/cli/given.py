@@ -1,6 +1,6 @@
 """What the command line was given: times, names, ledgers and files to write."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -50,6 +50,20 @@ def moment(text: str | None) -> datetime | None:
         return value.astimezone(UTC)
     except OverflowError:
         raise InputError(f"the time {text!r} lies outside the calendar") from None
+
+
+def one_of(word: str, known: Sequence[str], noun: str) -> None:
+    """Refuse a word that is none of those that are known.
+
+    Raises:
+        InputError: naming the nearest, and all of them.
+    """
+    if word not in known:
+        from difflib import get_close_matches
+
+        near = get_close_matches(word, known, n=1)
+        meant = f": did you mean {near[0]!r}?" if near else "."
+        raise InputError(f"there is no {noun} {word!r}{meant} There are {', '.join(known)}")
 
 
 def names(text: str | None) -> list[str] | None:

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from tokenergy.cli.completing import listed
 from tokenergy.cli.given import default_data, some_names
+from tokenergy.cli.options import Company, Json
 from tokenergy.cli.told import print_json
 from tokenergy.errors import InputError
 
@@ -15,37 +17,49 @@ if TYPE_CHECKING:
     from tokenergy.store.keys import NewKey
 
 Action = Literal["create", "list", "rotate", "revoke"]
-Company = Annotated[Path, typer.Argument(help="The company file (YAML).", metavar="COMPANY")]
 What = Annotated[Action, typer.Argument(help="create, list, rotate or revoke.", metavar="ACTION")]
 KeyId = Annotated[
     str | None,
     typer.Argument(help="The id of a key, to rotate or revoke it.", metavar="KEY_ID"),
 ]
-Tenant = Annotated[str | None, typer.Option("--tenant", help="Whose a new key is.")]
+Tenant = Annotated[str | None, typer.Option("--tenant", metavar="NAME", help="Whose a new key is.")]
 Tiers = Annotated[
     str | None,
-    typer.Option("--tiers", help="Comma-separated tiers of a new key. Default: all its tenant's."),
+    typer.Option(
+        "--tiers",
+        metavar="NAMES",
+        help="Comma-separated tiers of a new key. Default: all its tenant's.",
+    ),
 ]
 Scopes = Annotated[
     str,
     typer.Option(
         "--scopes",
+        metavar="NAMES",
+        autocompletion=listed("inference", "batches", "usage", "value", "admin"),
         help="Comma-separated, of inference, batches, usage (reads usage and costs), value (says "
         "what requests are worth), admin.",
     ),
 ]
 Lasting = Annotated[
-    float | None, typer.Option("--days", help="Days until a new key ends. Default: it does not.")
+    float | None,
+    typer.Option("--days", metavar="DAYS", help="Days until a new key ends. Default: it does not."),
 ]
-Note = Annotated[str, typer.Option("--note", help="Words of yours, for the list.")]
+Note = Annotated[str, typer.Option("--note", metavar="WORDS", help="Words of yours, for the list.")]
 Grace = Annotated[
-    float, typer.Option("--grace-h", help="Hours for which a key that was rotated still fits.")
+    float,
+    typer.Option(
+        "--grace-h", metavar="HOURS", help="Hours for which a key that was rotated still fits."
+    ),
 ]
 Data = Annotated[
     Path | None,
-    typer.Option("--data", help="Folder of the gateway; default .tokenergy/serve/<company>."),
+    typer.Option(
+        "--data",
+        metavar="FOLDER",
+        help="Folder of the gateway; default .tokenergy/serve/<company>.",
+    ),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object; keys carry units.")]
 
 
 def keys(
@@ -61,7 +75,16 @@ def keys(
     data: Data = None,
     as_json: Json = False,
 ) -> None:
-    """Make, list, replace and revoke the keys of tenants; a key is shown once."""
+    """Make, list, replace and revoke the keys of tenants.
+
+    A key is shown once, alone on stdout; only its hash is kept.
+
+    Examples:
+        # a key for a tenant of the file
+        tokenergy keys examples/serve.yaml create --tenant shop
+        # who has keys, and until when
+        tokenergy keys examples/serve.yaml list
+    """
     from tokenergy.api.keys import key_ring
 
     _refuse_misfits(action, key_id, tenant)

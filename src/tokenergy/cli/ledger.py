@@ -6,6 +6,7 @@ from typing import Annotated, Final
 import typer
 
 from tokenergy.cli.given import default_ledger, names
+from tokenergy.cli.options import Json
 from tokenergy.cli.told import print_json
 from tokenergy.errors import InputError
 
@@ -15,11 +16,13 @@ Ledger = Annotated[
     Path,
     typer.Argument(help="The ledger (SQLite), or a company file: its own.", metavar="LEDGER"),
 ]
-By = Annotated[str, typer.Option("--by", help="Comma-separated columns to sum by.")]
-Run = Annotated[
-    str | None, typer.Option("--run", help="Only the run of this run_id. Default: all runs.")
+By = Annotated[
+    str, typer.Option("--by", metavar="COLUMNS", help="Comma-separated columns to sum by.")
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object; keys carry units.")]
+Run = Annotated[
+    str | None,
+    typer.Option("--run", metavar="RUN", help="Only the run of this run_id. Default: all runs."),
+]
 
 
 def ledger_of(named: Path) -> Path:
@@ -44,12 +47,21 @@ def ledger_of(named: Path) -> Path:
 def ledger_sums(
     ledger: Ledger, by: By = "policy,component", run: Run = None, as_json: Json = False
 ) -> None:
-    """Sum a ledger's amounts, energy and tokens by any of its columns."""
+    """Sum a ledger's amounts, energy and tokens by any column.
+
+    Examples:
+        # what each policy of the company's own ledger would have cost, by component
+        tokenergy ledger examples/meridian.yaml
+        # what each tenant used where
+        tokenergy ledger examples/serve.yaml --by tenant,model,site
+    """
     from tokenergy.cli import show_ledger
+    from tokenergy.cli.progress import progress
     from tokenergy.store.sqlite import SqliteLedger
 
     path = ledger_of(ledger)
-    with SqliteLedger(path, read_only=True) as held:
+    with progress() as told, SqliteLedger(path, read_only=True) as held:
+        told(f"summing {path.name}", 0, 1)
         runs = held.runs()
         if run is not None and run not in runs:
             raise InputError(f"the ledger holds no run {run!r}; it holds: {', '.join(runs)}")

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tokenergy.cli.exits import Exit
 from tokenergy.cli.given import default_ledger
+from tokenergy.cli.options import Company, Ledger
 from tokenergy.cli.told import leave_now, print_json
 from tokenergy.company.finding import errors_of
 
@@ -17,7 +19,6 @@ if TYPE_CHECKING:
     from tokenergy.api.observing import Ask
 
 
-Company = Annotated[Path, typer.Argument(help="The company file (YAML).", metavar="COMPANY")]
 Metrics = Annotated[
     list[str] | None,
     typer.Option(
@@ -29,21 +30,33 @@ Metrics = Annotated[
 ]
 Usage = Annotated[
     Path | None,
-    typer.Option("--usage", help="Usage of the last weeks, by tenant (see `tokenergy import`)."),
+    typer.Option(
+        "--usage",
+        metavar="FILE",
+        help="Usage of the last weeks, by tenant (see `tokenergy import`).",
+    ),
 ]
 Invoices = Annotated[
-    Path | None, typer.Option("--invoices", help="Invoices to reconcile with the usage.")
+    Path | None,
+    typer.Option("--invoices", metavar="FILE", help="Invoices to reconcile with the usage."),
 ]
 TimeZone = Annotated[
     str | None,
-    typer.Option("--time-zone", help="Zone of stamps that carry none, e.g. Europe/Berlin."),
+    typer.Option(
+        "--time-zone", metavar="ZONE", help="Zone of stamps that carry none, e.g. Europe/Berlin."
+    ),
 ]
 Once = Annotated[bool, typer.Option("--once", help="Watch for one window, print it, and end.")]
 Window = Annotated[
     float | None,
-    typer.Option("--window", help="Seconds of a window. Default: as the file says, or 60."),
+    typer.Option(
+        "--window", metavar="SECONDS", help="Of a window. Default: as the file says, or 60."
+    ),
 ]
-Port = Annotated[int, typer.Option("--port", help="Of the page and its /metrics, on this machine.")]
+Port = Annotated[
+    int,
+    typer.Option("--port", metavar="PORT", help="Of the page and its /metrics, on this machine."),
+]
 Otlp = Annotated[
     str | None,
     typer.Option(
@@ -52,10 +65,6 @@ Otlp = Annotated[
 ]
 NoSaving = Annotated[
     bool, typer.Option("--no-saving", help="Leave out what dispatch would have saved.")
-]
-Ledger = Annotated[
-    Path | None,
-    typer.Option("--ledger", help="SQLite file; default .tokenergy/<company>.sqlite."),
 ]
 Json = Annotated[
     bool, typer.Option("--json", help="Print one JSON object a window; keys carry units.")
@@ -76,7 +85,16 @@ def observe(
     ledger: Ledger = None,
     as_json: Json = False,
 ) -> None:
-    """Show what your running fleet's tokens cost now, read-only."""
+    """Show what your running fleet's tokens cost now, read-only.
+
+    Examples:
+        # one window of a minute, printed
+        tokenergy observe examples/observe.yaml --once
+        # until Ctrl-C, with a page and metrics on this machine
+        tokenergy observe examples/observe.yaml --port 9477
+        # a JSON object a window, for a script
+        tokenergy observe examples/observe.yaml --json
+    """
     from tokenergy.api.observing import Ask
 
     ask = Ask(
@@ -101,7 +119,7 @@ def _once(ask: "Ask", *, as_json: bool) -> None:
     from tokenergy.cli import show_observe
     from tokenergy.cli.progress import progress
 
-    with progress(quiet=as_json) as told:
+    with progress() as told:
         seen = run(ask, on_progress=told)
     if as_json:
         print_json(seen.to_dict())
@@ -109,7 +127,7 @@ def _once(ask: "Ask", *, as_json: bool) -> None:
         show_observe.observation(seen)
     silent = all(model.tokens.output is None for _, model in seen.models())
     if silent or errors_of(seen.findings):
-        raise typer.Exit(2)
+        raise typer.Exit(Exit.INPUT)
 
 
 def _until_stopped(ask: "Ask", *, port: int, otlp: str | None, as_json: bool) -> None:
@@ -136,7 +154,7 @@ def _until_stopped(ask: "Ask", *, port: int, otlp: str | None, as_json: bool) ->
         on_fault=lambda fault: tell(f"this window could not be told, the next one is:\n{fault}"),
     )
     if not ended:  # a solver is still at work, and would keep the process until it is done
-        leave_now(0)
+        leave_now(Exit.DONE)
 
 
 def _line(seen: "Observation") -> str:

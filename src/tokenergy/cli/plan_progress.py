@@ -1,11 +1,10 @@
 """How a plan comes along, on a terminal: both bounds of its cost, and what is done beside."""
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
-from tokenergy.cli import progress as shared
+from tokenergy.cli.progress import shown_late
 
 
 class Told(Protocol):
@@ -72,15 +71,5 @@ def plan_progress(*, quiet: bool = False) -> Iterator[Told]:
                 tasks[name] = bar.add_task(text, total=None)
             bar.update(tasks[name], description=text)
 
-    patience = threading.Timer(shared.PATIENCE_S, bar.start)
-    patience.daemon = True
-    if console.is_terminal:
-        patience.start()
-    try:
+    with shown_late(bar, console):
         yield Lines()
-    finally:
-        patience.cancel()
-        if patience.is_alive():
-            patience.join()
-        if bar.live.is_started:  # else it would print an empty line into a log
-            bar.stop()

@@ -6,10 +6,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 
+from tokenergy.cli.exits import Exit
+from tokenergy.cli.options import Json
 from tokenergy.cli.told import print_json
 
 Company = Annotated[
@@ -17,7 +19,11 @@ Company = Annotated[
 ]
 Hours = Annotated[
     float | None,
-    typer.Option("--hours", help="Plan over so many hours of the horizon. Default: all of it."),
+    typer.Option(
+        "--hours",
+        metavar="HOURS",
+        help="Plan over so many hours of the horizon. Default: all of it.",
+    ),
 ]
 Scenarios = Annotated[
     bool,
@@ -27,7 +33,11 @@ Scenarios = Annotated[
 ]
 Gap = Annotated[
     float,
-    typer.Option("--gap", help="Stop where the bounds are this close, as a share of the cost."),
+    typer.Option(
+        "--gap",
+        metavar="SHARE",
+        help="Stop where the bounds are this close, as a share of the cost.",
+    ),
 ]
 Write = Annotated[
     Path | None,
@@ -48,18 +58,6 @@ Dask = Annotated[
         help="Run the scenarios on this Dask cluster (pip install 'tokenergy[dask]').",
     ),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object; keys carry units.")]
-STOPPED: Final = 130
-"""Exit status after Ctrl-C, as of every verb."""
-EXAMPLES: Final = """\b
-Examples:
-  tokenergy plan examples/hyperscaler.yaml --hours 672
-  tokenergy plan mine.yaml --write planned.yaml --out plan.html
-  tokenergy simulate planned.yaml --policies mpc,clairvoyant
-  tokenergy plan mine.yaml --scenarios --dask tcp://10.0.0.5:8786
-
-\b
-Ctrl-C ends the search: the best plan so far is told and saved, with its gap."""
 
 
 def plan(
@@ -72,33 +70,49 @@ def plan(
     dask: Dask = None,
     as_json: Json = False,
 ) -> None:
-    """Show what to build and what to sign, what it is worth, and between which bounds it costs."""
-    from tokenergy.api import load
+    """Show what to build and what to sign, and what it is worth.
+
+    Ctrl-C ends the search: the best plan so far is told and saved, with its gap.
+
+    Examples:
+        # four weeks of a year, and between which bounds its cost lies
+        tokenergy plan examples/hyperscaler.yaml --hours 672
+        # a first look at a small one
+        tokenergy plan examples/startup.yaml --hours 48
+        # a company file with the planned sizes, and a page about it
+        tokenergy plan mine.yaml --write planned.yaml --out plan.html
+        # what it would be like to run it
+        tokenergy simulate planned.yaml --policies mpc,clairvoyant
+        # held against the worlds that the file names, on a cluster
+        tokenergy plan mine.yaml --scenarios --dask tcp://10.0.0.5:8786
+    """
     from tokenergy.api.planning import plan as run
     from tokenergy.cli import show_plan
+    from tokenergy.cli.opening import opened_company
     from tokenergy.cli.plan_progress import plan_progress
 
-    opened = load(company)
-    with stopping() as stop, plan_progress(quiet=as_json) as told:
-        result = run(
-            opened,
-            hours=hours,
-            scenarios=scenarios,
-            gap_share=gap,
-            write=write,
-            out=out,
-            dask=dask,
-            stop=stop,
-            on_progress=told.step,
-            on_bounds=told.bounds,
-        )
+    with plan_progress() as told:
+        opened = opened_company(company, told.step)
+        with stopping() as stop:
+            result = run(
+                opened,
+                hours=hours,
+                scenarios=scenarios,
+                gap_share=gap,
+                write=write,
+                out=out,
+                dask=dask,
+                stop=stop,
+                on_progress=told.step,
+                on_bounds=told.bounds,
+            )
     if as_json:
         print_json(result.to_dict())
     else:
         show_plan.planned(result)
     if result.stopped:
         sys.stdout.flush()  # who leaves by Ctrl-C waits for nothing, not for what was printed
-        raise typer.Exit(STOPPED)
+        raise typer.Exit(Exit.INTERRUPTED)
 
 
 @contextmanager

@@ -5,36 +5,41 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tokenergy.cli.completing import listed
 from tokenergy.cli.given import default_ledger, moment, names
+from tokenergy.cli.options import (
+    POLICIES,
+    POLICIES_HELP,
+    Company,
+    Days,
+    From,
+    Json,
+    Split,
+)
 from tokenergy.cli.told import how_to_resume, print_json
 from tokenergy.errors import InputError
 
 if TYPE_CHECKING:
     from tokenergy.api.opened import OpenCompany
 
-Company = Annotated[Path, typer.Argument(help="The company file (YAML).", metavar="COMPANY")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object; keys carry units.")]
-From = Annotated[
-    str | None, typer.Option("--from", help="Another start of the horizon, e.g. 2026-03-09T00:00Z.")
-]
-Days = Annotated[float | None, typer.Option("--days", help="Another length of the horizon.")]
 Policies = Annotated[
     str | None,
     typer.Option(
         "--policies",
-        help="Comma-separated, of nearest, round_robin, static, greedy, greedy_battery, reserve, "
-        "daily_duals, mpc, mpc_perfect_day_ahead, clairvoyant; or all. Default: "
-        "nearest,static,greedy,greedy_battery,mpc,clairvoyant; with --requests greedy_battery,mpc.",
+        metavar="NAMES",
+        autocompletion=listed(*POLICIES, "all"),
+        help=f"{POLICIES_HELP}; with --requests greedy_battery,mpc.",
     ),
 ]
-Split = Annotated[
-    bool, typer.Option("--split", help="Split the saving: geography, hour, deferral, storage.")
+Seed = Annotated[
+    int | None,
+    typer.Option("--seed", metavar="SEED", help="Another seed of the synthetic series."),
 ]
-Seed = Annotated[int | None, typer.Option("--seed", help="Another seed of the synthetic series.")]
 Outages = Annotated[
     list[str] | None,
     typer.Option(
         "--outage",
+        metavar="WHAT",
         help="Break something: site|feed|fleet:NAME@START+HOURSh[,left=SHARE][,notice=HOURSh].",
     ),
 ]
@@ -45,6 +50,7 @@ Ledger = Annotated[
     Path | None,
     typer.Option(
         "--ledger",
+        metavar="FILE",
         help="SQLite file; default .tokenergy/<company>.sqlite, with --requests none is written.",
     ),
 ]
@@ -64,20 +70,33 @@ Hours = Annotated[
     float | None,
     typer.Option(
         "--hours",
+        metavar="HOURS",
         help="With --requests: hours to replay. Default: 24, or as long as the file lasts.",
     ),
 ]
 Sample = Annotated[
     int | None,
-    typer.Option("--sample", help="With --requests generated: requests to draw. Default: 120000."),
+    typer.Option(
+        "--sample",
+        metavar="COUNT",
+        help="With --requests generated: requests to draw. Default: 120000.",
+    ),
 ]
 Workload = Annotated[
     str | None,
-    typer.Option("--workload", help="With --requests FILE: the workload that they are of."),
+    typer.Option(
+        "--workload",
+        metavar="NAME",
+        help="With --requests FILE: the workload that they are of.",
+    ),
 ]
 Zone = Annotated[
     str | None,
-    typer.Option("--zone", help="With --requests FILE: the time zone of stamps that have none."),
+    typer.Option(
+        "--zone",
+        metavar="ZONE",
+        help="With --requests FILE: the time zone of stamps that have none.",
+    ),
 ]
 GENERATED_HOURS = 24.0
 
@@ -100,15 +119,28 @@ def simulate(
     resume: Resume = False,
     as_json: Json = False,
 ) -> None:
-    """Show what would have happened under each policy; the scorecard."""
-    from tokenergy.api import load
+    """Show what each policy would have done: the scorecard.
+
+    Examples:
+        # a week under six policies; the runs are kept in a ledger
+        tokenergy simulate examples/meridian.yaml
+        # one day under two
+        tokenergy simulate examples/startup.yaml --days 1 --policies greedy,mpc
+        # a site goes dark for six hours
+        tokenergy simulate mine.yaml --outage site:texas@2026-03-03T18:00Z+6h
+        # requests one by one, on whole replicas
+        tokenergy simulate examples/requests.yaml --requests generated --hours 1
+    """
+    from tokenergy.cli.opening import opened_company
+    from tokenergy.cli.progress import progress
     from tokenergy.company.outage import parse_outage
 
     if requests is None:
         _refuse("with", hours=hours, sample=sample, workload=workload, zone=zone)
     else:
         _refuse("without", split=split, whole_replicas=whole_replicas, resume=resume)
-    opened = load(company, start=moment(start), days=days, seed=seed)
+    with progress() as told:
+        opened = opened_company(company, told, start=moment(start), days=days, seed=seed)
     if outage:
         opened = opened.with_outages([parse_outage(text) for text in outage])
     if requests is not None:
@@ -119,18 +151,12 @@ def simulate(
         return
     from tokenergy.api import simulate as run
     from tokenergy.cli import show
-    from tokenergy.cli.progress import progress
 
-    with progress(quiet=as_json) as told, how_to_resume():
+    with progress() as told, how_to_resume():
         result = run(
-            opened,
-            policies=names(policies),
-            split=split,
-            ledger=ledger or default_ledger(company),
-            resume=resume,
-            whole_replicas=whole_replicas,
-            on_progress=told,
-        )
+            opened, policies=names(policies), split=split, resume=resume, on_progress=told,
+            ledger=ledger or default_ledger(company), whole_replicas=whole_replicas,
+        )  # fmt: skip
     if as_json:
         print_json(result.to_dict())
     else:
@@ -170,7 +196,7 @@ def _replay(
     if hours is None and requests == GENERATED:
         horizon = opened.company.horizon
         hours = min(GENERATED_HOURS, horizon.intervals_count * horizon.step_h)
-    with progress(quiet=as_json) as told:
+    with progress() as told:
         result = replay(
             opened,
             requests,

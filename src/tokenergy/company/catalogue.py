@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final
 
 from tokenergy.company.accelerator import Accelerator
 from tokenergy.company.coefficients import Coefficients
@@ -10,6 +11,9 @@ from tokenergy.company.model import LanguageModel, MediaModel
 from tokenergy.company.preset import Preset
 from tokenergy.company.stack import Stack
 from tokenergy.errors import UnknownAccelerator, UnknownModel
+
+MOST_NAMED_COUNT: Final = 24
+"""An error lists so many names; of more it says where they are listed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +42,9 @@ class Catalogue:
             if row.accelerator.lower() == name.lower():
                 return row
         known = [row.accelerator for row in self.accelerators]
-        raise UnknownAccelerator(f"unknown accelerator {name!r}; {_nearest(name, known)}")
+        raise UnknownAccelerator(
+            f"unknown accelerator {name!r}; {_nearest(name, known, 'accelerators')}"
+        )
 
     def model(self, name: str) -> LanguageModel | MediaModel:
         """Return the model of that id or hub id, of whatever kind.
@@ -52,7 +58,7 @@ class Catalogue:
             if wanted in (row.model_id.lower(), row.hub_id.lower()):
                 return row
         known = [known_name for row in rows for known_name in (row.model_id, row.hub_id)]
-        raise UnknownModel(f"unknown model {name!r}; {_nearest(name, known)}")
+        raise UnknownModel(f"unknown model {name!r}; {_nearest(name, known, 'models', 'media')}")
 
     def language_model(self, name: str) -> LanguageModel:
         """Return the language model of that id or hub id.
@@ -98,10 +104,15 @@ class Catalogue:
         return None
 
 
-def _nearest(name: str, known: Iterable[str]) -> str:
+def _nearest(name: str, known: Iterable[str], *tables: str) -> str:
     from tokenergy.company.noun import nearest_names  # it loads pydantic: only on the way out
 
+    known = tuple(known)
     names = nearest_names(name, known)
     if not names:
-        return "known are " + ", ".join(sorted(known))
+        every = sorted(known)
+        if len(every) > MOST_NAMED_COUNT:
+            listed = " and ".join(f"`tokenergy catalogue {table}`" for table in tables)
+            return f"{len(every)} names are known: see {listed}"
+        return "known are " + ", ".join(every)
     return "did you mean " + ", ".join(repr(hit) for hit in names) + "?"

@@ -11,13 +11,15 @@ NAME_PATTERN = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
 
 
 class Noun(BaseModel):
-    """Frozen, and closed: a key that nobody reads is an error, never ignored."""
+    """Frozen, and closed: a key that nobody reads is an error, never ignored.
+
+    The text below a field is its description in the schema: `files.field_texts` reads it.
+    """
 
     model_config = ConfigDict(
         frozen=True,
         extra="forbid",
         allow_inf_nan=False,
-        use_attribute_docstrings=True,
         validate_default=True,
     )
 

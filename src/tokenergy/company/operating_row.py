@@ -8,6 +8,7 @@ its company is found and named.
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
+from functools import lru_cache
 from hashlib import sha256
 from typing import Any, Final, Literal
 
@@ -275,6 +276,7 @@ def facts_digest(catalogue: Catalogue, model: LanguageModel, accelerator: Accele
     return sha256(repr(held).encode()).hexdigest()[:DIGEST_LENGTH]
 
 
+@lru_cache(maxsize=1024)  # the same few rows stand behind every pair of a company
 def _figures(row: Any) -> list[tuple[str, Any]]:
     return sorted((name, value) for name, value in asdict(row).items() if name not in PROVENANCE)
 

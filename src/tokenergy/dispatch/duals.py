@@ -19,9 +19,10 @@ import numpy as np
 
 from tokenergy.company.marginal import MarginalCost
 from tokenergy.dispatch.columns import own_deployments, quality_loss_usd_per_mtok
+from tokenergy.dispatch.route_cost import route_cost
 from tokenergy.dispatch.solve import Optimum, WindowModel
 from tokenergy.dispatch.window import Window, waiting_intervals
-from tokenergy.dispatch.world import RATE_KINDS, FloatArray, State, World
+from tokenergy.dispatch.world import RATE_KINDS, BoolArray, FloatArray, State, World
 from tokenergy.errors import SolverFailure
 
 FIRST_STEP_SHARE = 1e-3
@@ -286,73 +287,50 @@ class PriceBoard:
         awake = self.optimum.value("awake")[at]
         mine = [i for i, r in enumerate(self.world.routes) if r.workload == workload]
         sum_mtok = max(float(served_mtok[mine].sum()), 1e-300)
-        for i in mine:
-            # Older work may be served while a new Mtok is better left waiting: not its place.
-            in_use = bool(beyond_mtok[i] > IN_USE_MTOK) and not (
-                self.world.workloads[workload].defer_count
-                and totals[i] > ends.high_usd_per_mtok + 1e-6 * max(1.0, abs(totals[i]))
-            )
-            share = float(served_mtok[i]) / sum_mtok if served_mtok[i] > IN_USE_MTOK else 0.0
-            small = (
-                not self.world.deployments[self.world.routes[i].deployment].external
-                and awake[self.world.routes[i].deployment] < SMALL_DEPLOYMENT_COUNT
-            )
-            yield self._row(i, at, ends, parts, float(totals[i]), in_use, share, small)
-
-    def _row(
-        self,
-        i: int,
-        at: int,
-        ends: PriceEnds,
-        parts: Parts,
-        total_usd_per_mtok: float,
-        in_use: bool,
-        share: float,
-        small: bool,
-    ) -> MarginalCost:
-        world = self.world
-        route = world.routes[i]
-        spec, deployment = world.workloads[route.workload], world.deployments[route.deployment]
-        # Where the deployment is in use the price is the dual; what the parts miss is `other`.
-        other = ends.high_usd_per_mtok - total_usd_per_mtok if in_use else 0.0
-        energy_only = parts.marginal_mwh_per_mtok[i] * parts.node_usd_per_mwh[i]
-        per_item = None
-        if spec.tokens_per_item_count is not None:
-            per_item = ends.high_usd_per_mtok * spec.tokens_per_item_count / 1e6
-        per_video_s = (
-            per_item / spec.video_s_per_item if per_item and spec.video_s_per_item else None
-        )
-        return MarginalCost(
-            workload=spec.name,
-            site=deployment.name if deployment.external else world.site_names[deployment.site],
-            accelerator=deployment.accelerator,
-            model=deployment.model,
-            start=world.moment(int(self.window.edges[at])),
-            in_use=in_use,
-            share=share,
-            energy_usd_per_mtok=float(parts.energy[i]),
-            mw_rent_usd_per_mtok=float(parts.mw_rent[i]),
-            demand_peak_rent_usd_per_mtok=float(parts.demand_peak_rent[i]),
-            cfe_rent_usd_per_mtok=float(parts.cfe_rent[i]),
-            gpu_rent_usd_per_mtok=float(parts.gpu_rent[i]),
-            wake_usd_per_mtok=float(parts.wake[i]),
-            network_usd_per_mtok=float(parts.network[i]),
-            quality_usd_per_mtok=float(parts.quality[i]),
-            other_usd_per_mtok=other,
-            total_usd_per_mtok=total_usd_per_mtok + other,
-            low_usd_per_mtok=ends.low_usd_per_mtok,
+        used = is_in_use(
+            self.world,
+            workload,
             high_usd_per_mtok=ends.high_usd_per_mtok,
-            energy_marginal_usd_per_mtok=float(parts.energy_marginal[i]),
-            energy_base_usd_per_mtok=float(parts.energy[i] - parts.energy_marginal[i]),
-            energy_mwh_per_mtok=float(parts.energy_mwh_per_mtok[i]),
-            node_usd_per_mwh=float(parts.node_usd_per_mwh[i]),
-            within_replica_usd_per_mtok=(
-                float(energy_only + parts.network[i] + parts.quality[i]) if small else None
-            ),
-            usd_per_item=per_item,
-            usd_per_video_s=per_video_s,
-            kappa_ratio=route.kappa_ratio,
-            energy_tier=route.energy_tier,
-            energy_low_share=route.energy_low_share,
-            energy_high_share=route.energy_high_share,
+            parts=parts,
+            beyond_mtok=beyond_mtok,
         )
+        start = self.world.moment(int(self.window.edges[at]))
+        for i in mine:
+            share = float(served_mtok[i]) / sum_mtok if served_mtok[i] > IN_USE_MTOK else 0.0
+            deployment = self.world.routes[i].deployment
+            external = self.world.deployments[deployment].external
+            yield route_cost(
+                self.world,
+                i,
+                start=start,
+                parts=parts,
+                total_usd_per_mtok=float(totals[i]),
+                low_usd_per_mtok=ends.low_usd_per_mtok,
+                high_usd_per_mtok=ends.high_usd_per_mtok,
+                in_use=bool(used[i]),
+                share=share,
+                small=not external and bool(awake[deployment] < SMALL_DEPLOYMENT_COUNT),
+            )
+
+
+def is_in_use(
+    world: World, workload: int, *, high_usd_per_mtok: float, parts: Parts, beyond_mtok: FloatArray
+) -> BoolArray:
+    """Tell by route whether one Mtok more of a workload would go there [R]; of others: False.
+
+    Older work may be served while a new Mtok is better left waiting: that is not its place.
+
+    Args:
+        world: the company as arrays.
+        workload: which.
+        high_usd_per_mtok: what one Mtok more of it costs.
+        parts: of the optimum beyond that Mtok.
+        beyond_mtok: what that optimum serves on each route.
+    """
+    totals = parts.total()
+    found = np.array([route.workload == workload for route in world.routes]) & (
+        beyond_mtok > IN_USE_MTOK
+    )
+    if world.workloads[workload].defer_count:
+        found &= totals <= high_usd_per_mtok + 1e-6 * np.maximum(1.0, np.abs(totals))
+    return found

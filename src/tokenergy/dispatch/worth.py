@@ -51,6 +51,7 @@ def value_changes(
     tiers = tuple(dict.fromkeys(load.tier for load in world.workloads))
     cases = [(tier, factor) for tier in tiers for factor in FACTORS]
     found = []
+    basis: Any = None  # of the case before: only costs differ, so each begins where that ended
     for done, (tier, factor) in enumerate(cases):
         loads = tuple(
             replace(load, value_usd_per_mtok=load.value_usd_per_mtok * factor)
@@ -58,7 +59,11 @@ def value_changes(
             else load
             for load in world.workloads
         )
-        changed = WindowModel(replace(world, workloads=loads), window, state).solved(window)
+        held = WindowModel(replace(world, workloads=loads), window, state)
+        if basis is not None:
+            held.model.restore(basis)
+        changed = held.solved(window)
+        basis = held.model.basis()
         served, downgraded, refused = _fate(world, changed, tier)
         own = _fate(world, optimum, tier)
         found.append(

@@ -21,6 +21,7 @@ from tokenergy.errors import FindingsError
 from tokenergy.files.catalogue import load_catalogue
 from tokenergy.files.energy_points import read_calibration
 from tokenergy.files.faults import faults
+from tokenergy.files.field_texts import with_field_texts
 from tokenergy.files.hedges import hedge_findings
 from tokenergy.files.open_contracts import open_contract_findings
 from tokenergy.files.salvage import salvage
@@ -150,13 +151,13 @@ def load(
 
 def placed(findings: Iterable[Finding], path: str | Path) -> tuple[Finding, ...]:
     """Give findings about a company, found later, the file and the lines they speak of."""
-    where = Path(path)
-    return _located(findings, read_yaml(where), where)
+    found, where = tuple(findings), Path(path)
+    return _located(found, read_yaml(where), where) if found else ()
 
 
 def company_schema() -> dict[str, Any]:
     """Return the JSON Schema of a company file, for editors."""
-    schema = Company.model_json_schema()
+    schema = with_field_texts(Company.model_json_schema(), Company)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
 

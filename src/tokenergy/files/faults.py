@@ -10,8 +10,9 @@ from pydantic_core import ErrorDetails
 from tokenergy.company.company import Company
 from tokenergy.company.contract import LATER_KINDS
 from tokenergy.company.finding import Finding
-from tokenergy.company.noun import NAME_PATTERN, nearest_names
+from tokenergy.company.noun import NAME_PATTERN, Noun, nearest_names
 from tokenergy.company.zones import known_zones
+from tokenergy.files.field_texts import field_texts
 from tokenergy.files.later import later_key, later_kind
 from tokenergy.files.yaml_text import Place, path_text
 from tokenergy.units import SUFFIXES
@@ -337,8 +338,8 @@ def zones_of_city(name: str) -> list[str]:
 
 
 def _missing(path: str, field: str, owner: Any) -> Finding:
-    known = getattr(owner, "model_fields", {}).get(field)
-    told = " ".join((known.description or "").split()) if known else ""
+    known = isinstance(owner, type) and issubclass(owner, Noun)
+    told = " ".join(field_texts(owner).get(field, "").split()) if known else ""
     remedy = f"Add {field}" + (f": {told[:1].lower()}{told[1:]}".rstrip(".") if told else "")
     return Finding(
         code="MISSING_FIELD",

@@ -10,6 +10,7 @@ from typing import Any, Final
 import yaml
 
 from tokenergy.company.finding import Finding
+from tokenergy.company.noun import nearest_names
 
 MOST_BYTES: Final = 1_000_000
 """A company file is written by hand; series live in files of their own."""
@@ -199,7 +200,7 @@ def parse_yaml(text: str) -> YamlText:
 def _text_of(path: Path) -> str | Finding:
     try:
         if not path.exists():
-            return _file_finding("FILE_MISSING", "there is no such file", "Check the path")
+            return _file_finding("FILE_MISSING", "there is no such file", _where_else(path))
         if not path.is_file():
             return _file_finding("FILE_NOT_A_FILE", "this is not a file", "Name a YAML file")
         with path.open("rb") as stream:
@@ -223,6 +224,14 @@ def _text_of(path: Path) -> str | Finding:
         line = raw.count(b"\n", 0, error.start) + 1
         reason = f"byte {error.start} is not UTF-8: this is no text, or in another encoding"
         return _file_finding("FILE_NOT_TEXT", reason, "Save the file as UTF-8 text", line=line)
+
+
+def _where_else(path: Path) -> str:
+    """Say what to do about a file that is not there: often a name that is nearly right."""
+    beside = (p.name for ending in ("*.yaml", "*.yml") for p in path.parent.glob(ending))
+    near = nearest_names(path.name, beside, count=1)
+    meant = f": did you mean {path.with_name(near[0])}?" if near else ""
+    return f"Check the path{meant}"
 
 
 def _composed(text: str) -> yaml.Node | Finding | None:

@@ -10,7 +10,6 @@ from tokenergy.page.drawing import (
     WIDTH_PX,
     Rows,
     hours_axis,
-    legend,
     panels,
     titled,
     with_rows,
@@ -19,6 +18,16 @@ from tokenergy.page.rows import moment, unique
 from tokenergy.page.stated import Stated
 
 SOURCES = ("behind_the_meter_mw", "import_contract_mw", "import_rest_mw", "discharge_mw")
+USES = ("charge_mw", "export_mw")
+FLOW_OF = {
+    "behind_the_meter_mw": "behind the meter",
+    "import_contract_mw": "import, contract",
+    "import_rest_mw": "import, rest",
+    "discharge_mw": "battery",
+    "charge_mw": "battery",
+    "export_mw": "export",
+}
+"""Which colour of `palette.FLOWS` a source or a use has."""
 HEADROOM_RATIO = 1.08
 DAY = timedelta(days=1)
 NEAR_RATIO = 1.5
@@ -34,7 +43,7 @@ def balance_chart(rows: Rows, *, stated: Stated) -> Any:
     """
     base = alt.Chart().encode(x=hours_axis(rows))
     zero = alt.Chart().mark_rule(style="zero", aria=False).encode(y=alt.datum(0.0))
-    power = [*_areas(base), _line(base, "load_mw", strokeWidth=1.4), _limit(base), zero]
+    power = [*_areas(base, rows), _line(base, "load_mw", strokeWidth=1.4), _limit(base), zero]
     left = alt.layer(*power, _reach("low_mw", "high_mw"), _hover(base, stated))
     right = alt.layer(_price(base, stated), _reach("low_usd_per_mwh", "high_usd_per_mwh"))
     layers = alt.layer(left, right, data=alt.NamedData(name="balance"))
@@ -94,30 +103,27 @@ def _reach(low: str, high: str) -> Any:
     return mark.encode(y=alt.Y(f"min({low}):Q", scale=alt.Scale(nice=False)), y2=f"max({high}):Q")
 
 
-def _areas(base: Any) -> list[Any]:
-    """Return the stacks: sources above zero, charge and export below it."""
-    names = {
-        "behind_the_meter_mw": "behind the meter",
-        "import_contract_mw": "import, contract",
-        "import_rest_mw": "import, rest",
-        "discharge_mw": "battery",
-        "charge_mw": "battery",
-        "export_mw": "export",
-    }
-    colour = legend("flow", palette.FLOWS, list(palette.FLOWS))
+def _areas(base: Any, rows: Rows) -> list[Any]:
+    """Return the stacks: sources above zero, charge and export below it, if there is any.
+
+    What happens for each row of each field is little, because a browser does it for all of
+    them before it shows anything: colours and the legend's words go by the name of the field.
+    """
+    used = [name for name in FLOW_OF if any(row[name] > 0.0 for row in rows)]
+    colour = _flows_legend(used)
     areas = []
-    for fields, sign in ((SOURCES, ""), (("charge_mw", "export_mw"), "-")):
+    for fields, sign in ((SOURCES, ""), (USES, "-")):
+        mine = [name for name in fields if name in used]
+        if not mine:
+            continue
+        folded = base.transform_fold(mine, as_=["field", "value"]).transform_calculate(
+            rank=f"indexof('{' '.join(mine)}', datum.field)"
+        )
+        signed = folded.transform_calculate(mw=f"{sign}datum.value") if sign else folded
         areas.append(
-            base.transform_fold(list(fields), as_=["field", "value"])
-            .transform_calculate(
-                flow=f"{names}[datum.field]",
-                mw=f"{sign}datum.value",
-                rank=f"indexof({list(fields)}, datum.field)",
-            )
-            .mark_area(interpolate="step-after", aria=False)
-            .encode(
+            signed.mark_area(interpolate="step-after", aria=False).encode(
                 y=alt.Y(
-                    "mw:Q",
+                    "mw:Q" if sign else "value:Q",
                     title="MW",
                     scale=alt.Scale(nice=False),
                     axis=alt.Axis(tickCount=4, minExtent=30),
@@ -128,6 +134,17 @@ def _areas(base: Any) -> list[Any]:
             )
         )
     return areas
+
+
+def _flows_legend(fields: list[str]) -> alt.Color:
+    """Return the colours of the fields; one that shares its colour stands in the legend once."""
+    once = {FLOW_OF[name]: name for name in reversed(fields)}
+    shown = [name for name in fields if once[FLOW_OF[name]] == name]
+    scale = alt.Scale(domain=fields, range=[palette.FLOWS[FLOW_OF[name]] for name in fields])
+    words = alt.Legend(
+        orient="top", symbolOpacity=1.0, values=shown, labelExpr=f"{FLOW_OF}[datum.value]"
+    )
+    return alt.Color("field:N", title=None, scale=scale, legend=words)
 
 
 def _line(base: Any, field: str, **look: Any) -> Any:
@@ -177,7 +194,14 @@ def _hover(base: Any, stated: Stated) -> Any:
         alt.Tooltip(f"{field}:Q", title=title, format=",.2f") for field, title in titles.items()
     ]
     return base.mark_rect(opacity=0.0, aria=False).encode(
-        x2="end:T", tooltip=[alt.Tooltip("site:N"), alt.Tooltip("start:N"), *tips]
+        x2="end:T",
+        tooltip=[
+            alt.Tooltip("site:N"),
+            alt.Tooltip(
+                "start:T", title="start, UTC", timeUnit="binnedutcyearmonthdatehoursminutes"
+            ),
+            *tips,
+        ],
     )
 
 

@@ -47,7 +47,9 @@ def price_parts_chart(rows: Rows, *, stated: Stated) -> Any:
     )
     tips = [
         alt.Tooltip("workload:N"),
-        alt.Tooltip("start:N", title="interval"),
+        alt.Tooltip(
+            "start:T", title="interval, UTC", timeUnit="binnedutcyearmonthdatehoursminutes"
+        ),
         alt.Tooltip("place:N", title="where"),
     ]
     ends = [
@@ -56,9 +58,11 @@ def price_parts_chart(rows: Rows, *, stated: Stated) -> Any:
     ]
     middle = alt.X("middle:T", scale=alt.Scale(type="utc"))
     band = (
-        base.transform_filter("isValid(datum.low_usd_per_mtok)")
+        base.transform_calculate(  # without a band it has no length: a scale needs a row
+            low="isValid(datum.low_usd_per_mtok) ? datum.low_usd_per_mtok : datum.high_usd_per_mtok"
+        )
         .mark_rule(style="ink", aria=False)
-        .encode(x=middle, y="low_usd_per_mtok:Q", y2="high_usd_per_mtok:Q", tooltip=[*tips, *ends])
+        .encode(x=middle, y="low:Q", y2="high_usd_per_mtok:Q", tooltip=[*tips, *ends])
     )
     tick = base.mark_tick(style="ink-fill", thickness=2, width=6, orient="horizontal", aria=False)
     tick = tick.encode(x=middle, y="high_usd_per_mtok:Q", tooltip=[*tips, *ends])

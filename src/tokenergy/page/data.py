@@ -27,6 +27,26 @@ class ReportData:
         media: `ServedItem.to_dict()` of each shape and board; none without media.
         economics: `Economics.to_dict()`, if it was asked for: whether the company pays.
         plan: `Planned.to_dict()`, if it was asked for: what to build and what to sign.
+        made: who made the report and when: version of Tokenergy, at (a moment), and the command.
+        places: sites and origins of workloads: kind (site | origin), name, latitude_deg,
+            longitude_deg, and the time_zone of a site.
+        flows: from an origin to a site over the horizon: workload, tier, origin, site ("" for
+            somebody else's API), served_mtok, share of the workload's served tokens, and means
+            by token of rtt_ms, distance_km (null beyond our sites) and network_usd_per_mtok.
+        hours: by interval and site that states its carbon: start, site, carbon_kg_per_mwh and the
+            carbon_ledger that it is of.
+        asked: by interval and workload: start, workload, usd_per_mtok (what one Mtok more cost as
+            the policy saw it), usd_per_item (of media, else null) and arrived_mtok; none where
+            the policy prices nothing.
+        invoice: where the money of each invoice goes: kind of the invoice, site, model and tenant
+            ("" for none, and for capacity that nothing used), usd; they sum to the invoices.
+        settlement: the run's bill by contract and line, `Settled.to_dict()` with `rows` added up.
+        decisions: what was done with what was asked, and why: source (run | ledger), tier,
+            workload, decision, reason, quantity with its unit, and cost_usd and value_usd (null
+            where not known).
+        thesis: `Thesis.to_dict()`, if it was asked for: the claims against their thresholds.
+        failed: what failed where a run did: step, error, findings as mappings; None where all
+            was done. A report of a failed run shows this and what was computed before it.
     """
 
     heading: Mapping[str, Any]
@@ -43,6 +63,16 @@ class ReportData:
     split: Mapping[str, Any] | None = None
     economics: Mapping[str, Any] | None = None
     plan: Mapping[str, Any] | None = None
+    made: Mapping[str, Any] | None = None
+    places: Sequence[Mapping[str, Any]] = ()
+    flows: Sequence[Mapping[str, Any]] = ()
+    hours: Sequence[Mapping[str, Any]] = ()
+    asked: Sequence[Mapping[str, Any]] = ()
+    invoice: Sequence[Mapping[str, Any]] = ()
+    settlement: Mapping[str, Any] | None = None
+    decisions: Sequence[Mapping[str, Any]] = ()
+    thesis: Mapping[str, Any] | None = None
+    failed: Mapping[str, Any] | None = None
 
     @property
     def currency(self) -> str:

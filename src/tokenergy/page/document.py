@@ -15,28 +15,24 @@ from typing import Any
 
 from altair import Undefined
 
-from tokenergy.company.currency import in_currency
-from tokenergy.page import palette
+from tokenergy.page import front, palette
 from tokenergy.page.data import ReportData
 from tokenergy.page.drawing import WIDTH_PX
 from tokenergy.page.html import Section
-from tokenergy.page.pay_rows import answer_lines
+from tokenergy.page.navigation import body, navigation
 from tokenergy.page.picture import bundled_version
 from tokenergy.page.rows import columns_of
 from tokenergy.page.sections import sections
-from tokenergy.page.stated import stated
-from tokenergy.page.tiles import tiles
 
 
 def document(data: ReportData) -> str:
     """Return the whole page."""
-    name = str(data.heading.get("company") or "a company")
     return page_of(
         sections(data),
-        title=_title(data, name),
+        title=front.title(data),
         called="report",
-        heading=_heading(data, name),
-        foot=_foot(data),
+        heading=front.heading(data),
+        foot=front.foot(data),
     )
 
 
@@ -52,9 +48,7 @@ def page_of(parts: list[Section], *, title: str, called: str, heading: str, foot
     """
     specs, numbers = views(parts)
     looks = {"light": palette.config(dark=False), "dark": palette.config(dark=True)}
-    scripts = [bundle(), static("report.js")] if specs else []
-    links = "".join(f'<li><a href="#{p.anchor}">{escape(p.link)}</a></li>' for p in parts)
-    body = "\n".join(part.html() for part in parts)
+    scripts = [*drawing_scripts(), static("report.js")] if specs else []
     inline = "\n".join(f"<script>{script}</script>" for script in scripts)
     return f"""<!DOCTYPE html>
 <html lang="en">
@@ -74,10 +68,10 @@ def page_of(parts: list[Section], *, title: str, called: str, heading: str, foot
 <header>
 {heading}
 </header>
-<nav aria-label="Sections"><ul>{links}</ul></nav>
-<main id="main">
+{navigation(parts)}
+<main id="main" tabindex="-1">
 <noscript><p class="banner">The charts need JavaScript; the tables do not.</p></noscript>
-{body}
+{body(parts)}
 </main>
 <footer>
 {foot}
@@ -101,10 +95,16 @@ def views(parts: list[Section]) -> tuple[dict[str, Any], dict[str, Any]]:
             spec = bare.to_dict()
             for unwanted in ("title", "config", "$schema"):
                 spec.pop(unwanted, None)
-            spec["usermeta"] = {"rows": sorted(held), "width_px": WIDTH_PX}
+            said = spec.get("usermeta", {})  # a chart of many marks asks for a canvas
+            spec["usermeta"] = said | {"rows": sorted(held), "width_px": WIDTH_PX}
             specs[name] = spec
             numbers |= {each: columns_of(rows) for each, rows in held.items()}
     return specs, numbers
+
+
+def drawing_scripts() -> list[str]:
+    """Return what a page runs to draw charts: the libraries, then `window.tokenergy`."""
+    return [bundle(), static("picture.js") + static("draw.js")]
 
 
 @cache
@@ -141,47 +141,3 @@ def safe_json(value: Any) -> str:
     for sign in "<>&\u2028\u2029":
         text = text.replace(sign, f"\\u{ord(sign):04x}")
     return text
-
-
-def _heading(data: ReportData, name: str) -> str:
-    """Return name, period, the answer, the banner of synthetic series and the first figures."""
-    facts = f"{stated(data).period} · file {data.heading.get('file', '')} · {data.currency}"
-    banner = ""
-    if data.synthetic:
-        items = "".join(f"<li><code>{escape(path)}</code></li>" for path in data.synthetic)
-        banner = (
-            '<div class="banner" role="note"><p><strong>SYNTHETIC SERIES</strong> '
-            f"{len(data.synthetic)} series of this report are made up by a seeded feed, not "
-            f"measured. Figures that rest on them are illustrations.</p>"
-            f"<details><summary>Which series</summary><ul>{items}</ul></details></div>"
-        )
-    shown = "".join(
-        f"<div><dt>{escape(term)}</dt><dd>{value}</dd></div>" for term, value in tiles(data)
-    )
-    kind = "tiles" if data.economics is None else "tiles wide"
-    lines = answer_lines(data)
-    said = f'<p class="message">{escape(in_currency(data.message, data.currency))}</p>'
-    if lines:
-        items = "".join(f"<li>{escape(line)}</li>" for line in lines)
-        said = f'<ul class="answer">{items}</ul>\n{said}'
-    return (
-        f"<h1>{escape(_title(data, name))}</h1>\n"
-        f'<p class="facts">{escape(facts)}</p>\n{said}\n'
-        f'{banner}\n<dl class="{kind}">{shown}</dl>'
-    )
-
-
-def _title(data: ReportData, name: str) -> str:
-    """Return what the page answers."""
-    more = "" if data.economics is None else ", and whether it pays"
-    return f"{name}: what a token costs{more}"
-
-
-def _foot(data: ReportData) -> str:
-    """Return what the page is and how its figures are written."""
-    return (
-        f"<p>Made by Tokenergy from {escape(str(data.heading.get('file', 'a company file')))}. "
-        "This page holds its numbers and loads nothing from anywhere. Figures are rounded for "
-        "reading; the exact value stands in the <code>data</code> element of each and in the JSON "
-        "named <code>numbers</code>. Times are UTC, an interval is named by its start.</p>"
-    )

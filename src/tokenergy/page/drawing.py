@@ -36,7 +36,7 @@ def hours_axis(rows: Rows) -> alt.X:
     elif span > WEEKS_BEYOND:
         step = "week"
     label = (
-        "utchours(datum.value) == 0 ? utcFormat(datum.value, '%-d %b')"
+        "utchours(datum.value) + utcminutes(datum.value) == 0 ? utcFormat(datum.value, '%-d %b')"
         " : utcFormat(datum.value, '%H:%M')"
     )
     axis = alt.Axis(

@@ -15,17 +15,23 @@ Line = tuple[str, Any, Sequence[Any]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Section:
-    """A part of the report: an anchor, a heading, what stands under it, and its charts."""
+    """A section of a page: an anchor, a heading, what stands under it, and its charts.
+
+    `part` names the part of the page that it stands in, whose heading is above its own; "" on a
+    page without parts.
+    """
 
     anchor: str
     link: str
     title: str
     body: str
     charts: Mapping[str, Any] = field(default_factory=dict)
+    part: str = ""
 
     def html(self) -> str:
         """Return the section; its heading names it for a reader who cannot see it."""
-        head = f'<h2 id="{self.anchor}-title">{escape(self.title)}</h2>'
+        level = "h3" if self.part else "h2"
+        head = f'<{level} id="{self.anchor}-title">{escape(self.title)}</{level}>'
         return (
             f'<section id="{self.anchor}" aria-labelledby="{self.anchor}-title">'
             f"{head}\n{self.body}\n</section>"

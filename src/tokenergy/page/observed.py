@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from tokenergy.company.currency import in_currency
 from tokenergy.page import palette
-from tokenergy.page.document import bundle, policy, safe_json, static, views
+from tokenergy.page.document import drawing_scripts, policy, safe_json, static, views
 from tokenergy.page.number import MISSING, cell, money, percent, significant
 from tokenergy.page.observed_rows import history_rows, lowest_and_highest, model_rows, total
 from tokenergy.page.observed_sections import observed_sections, stated_of
@@ -40,7 +40,7 @@ def observed_html(
     parts = observed_sections(observation, history)
     specs, numbers = views(parts)
     looks = {"light": palette.config(dark=False), "dark": palette.config(dark=True)}
-    scripts = [bundle(), static("report.js")] if specs else []
+    scripts = [*drawing_scripts(), static("report.js")] if specs else []
     if follow_every_s is not None:
         scripts.append(static("observed.js"))
     links = "".join(f'<li><a href="#{p.anchor}">{p.link}</a></li>' for p in parts)
@@ -55,7 +55,7 @@ def observed_html(
 {_heading(observation, fault)}
 </header>
 <nav aria-label="Sections"><ul>{links}</ul></nav>
-<main id="main">
+<main id="main" tabindex="-1">
 <noscript><p class="banner">The charts need JavaScript; the tables do not.</p></noscript>
 {body}
 </main>

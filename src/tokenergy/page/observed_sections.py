@@ -8,6 +8,7 @@ from typing import Any, Final
 from tokenergy.company.currency import in_currency
 from tokenergy.page import observed_charts as charts
 from tokenergy.page import observed_tables as tables
+from tokenergy.page.findings import finding_html
 from tokenergy.page.html import Section, figure, paragraph
 from tokenergy.page.number import known
 from tokenergy.page.observed_rows import (
@@ -19,7 +20,6 @@ from tokenergy.page.observed_rows import (
     tenant_rows,
 )
 from tokenergy.page.rows import Given, Row, moment
-from tokenergy.page.sections import finding_html
 from tokenergy.page.stated import Stated
 
 SYNTHETIC: Final = "synthetic"

@@ -122,6 +122,25 @@ NOUNS: Final = {
 }
 """Kinds of what a plan builds and signs."""
 
+INVOICES: Final = {
+    "power": ORANGE,
+    "gpu": SKY,
+    "facility": VERMILLION,
+    "battery": YELLOW,
+    "api": GREEN,
+    "network": BLUE,
+    "wear": PURPLE,
+    "staff": GREY,
+    "tier": GREY,
+}
+"""Kinds of what is invoiced."""
+
+DURATIONS: Final = {"load": BLUE, "import": ORANGE}
+"""Powers of a site, each sorted by size."""
+
+CARPET: Final = "cividis"
+"""Vega's name of a scale that grows in lightness alone for who cannot tell red from green."""
+
 FONT: Final = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', sans-serif"
 
 
@@ -135,6 +154,7 @@ def config(*, dark: bool) -> dict[str, Any]:
     ink, soft = ("#ECECF1", "#A9A9B6") if dark else ("#1B1B22", "#5B5B68")
     grid = "#33333D" if dark else "#E6E6EC"
     line = "#55555F" if dark else "#C4C4CE"
+    land, sheet = ("#43434E", "#17171D") if dark else ("#CDCDD6", "#FFFFFF")
     labels = {"labelColor": soft, "titleColor": soft, "labelFontSize": 12, "titleFontSize": 12}
     return {
         "background": "transparent",
@@ -154,5 +174,8 @@ def config(*, dark: bool) -> dict[str, Any]:
             "soft": {"color": soft, "stroke": soft},
             "soft-text": {"fill": soft, "fontSize": 11},
             "zero": {"color": soft, "stroke": soft, "strokeWidth": 1},
+            "land": {"color": land, "stroke": land},
+            "sheet": {"color": sheet, "fill": sheet},
+            "halo": {"color": sheet, "fill": sheet, "stroke": sheet, "strokeWidth": 4},
         },
     }

@@ -75,7 +75,7 @@ def _unused(data: ReportData, economics: Given) -> str:
     idle, whole = economics.get("unused_capacity_usd"), full.get("allocation_usd")
     share = idle / whole if known(idle) and whole else None
     return (
-        '<h3 id="unused">Unused capacity</h3>'
+        '<h4 id="unused">Unused capacity</h4>'
         f"<p>{cell(idle, money)} {escape(data.currency)}, {cell(share, percent)} of all that is "
         "paid, went into GPUs and powered capacity that nothing used. It is charged to "
         "no tier and no user: it is the difference between the full cost and what tokens used.</p>"

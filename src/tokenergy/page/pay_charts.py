@@ -194,7 +194,8 @@ def saving_chart(rows: Rows, *, stated: Stated, against: str, banded: bool) -> A
         .mark_text(align="left", dx=6, aria=False)
         .encode(x="at:Q", text=alt.Text("usd:Q", format=",.3~s"))
     )
-    layers = alt.layer(bars, zero, band, *ends, words, data=alt.NamedData(name="saving"))
+    banding = [band, *ends] if banded else []
+    layers = alt.layer(bars, zero, *banding, words, data=alt.NamedData(name="saving"))
     drawn = "line: middle 90 % of weeks or days drawn again" if banded else "no band"
     basis = f"against {against}; {drawn}"
     chart = layers.properties(

@@ -7,10 +7,10 @@ from typing import Any
 from tokenergy.company.currency import in_currency
 from tokenergy.page import plan_charts, plan_rows, plan_tables
 from tokenergy.page.charts import full_cost_chart
+from tokenergy.page.findings import finding_html
 from tokenergy.page.html import Section, figure, folded, paragraph
 from tokenergy.page.number import cell, money, percent, significant
 from tokenergy.page.rows import Given
-from tokenergy.page.sections import finding_html
 from tokenergy.page.stated import Stated, span
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from tokenergy.page.number import known
+from tokenergy.page.number import known, significant
 
 Row = dict[str, Any]
 Given = Mapping[str, Any]
@@ -15,6 +15,9 @@ PARTS: Final = (
     "other",
 )  # fmt: skip
 """Parts of a marginal cost in the order of `company.marginal.PARTS` (held equal by a test)."""
+
+SOURCES: Final = ("behind_the_meter_mw", "import_contract_mw", "import_rest_mw")
+"""Where the power of a site comes from beside its battery, as `sources_of` tells it."""
 
 LONGEST_BY_INTERVAL: Final = timedelta(days=45)
 """A longer balance is drawn by the day: more hours than pixels are a smear."""
@@ -60,19 +63,24 @@ def balance_rows(balance: Sequence[Given], *, step_h: float) -> list[Row]:
     rows: list[Row] = []
     for given in balance:
         row = dict(given)
-        uses = row["load_mw"] + row["charge_mw"] + row["export_mw"]
-        behind = max(0.0, uses - row["import_mw"] - row["discharge_mw"])
-        behind = 0.0 if behind < 1e-3 else behind
-        covered = min(row["import_mw"], max(0.0, row["take_mw"] - behind))
         row["end"] = stamp(moment(row["start"]) + timedelta(hours=step_h))
-        row["behind_the_meter_mw"] = round(behind, 4)
-        row["import_contract_mw"] = round(covered, 4)
-        row["import_rest_mw"] = round(row["import_mw"] - covered, 4)
+        if "import_rest_mw" not in row:  # a sum of sites has it
+            row |= sources_of(row)
         rows.append(row)
     if rows and moment(rows[-1]["end"]) - moment(rows[0]["start"]) > LONGEST_BY_INTERVAL:
         rows = day_means(rows)
     last = {row["site"]: row for row in rows}
     return rows + [row | {"start": row["end"]} for row in last.values()]
+
+
+def sources_of(row: Given) -> Row:
+    """Return what a row of the balance leaves unsaid of where its power comes from."""
+    uses = row["load_mw"] + row["charge_mw"] + row["export_mw"]
+    behind = max(0.0, uses - row["import_mw"] - row["discharge_mw"])
+    behind = 0.0 if behind < 1e-3 else behind
+    covered = min(row["import_mw"], max(0.0, row["take_mw"] - behind))
+    powers = (behind, covered, row["import_mw"] - covered)
+    return {name: round(mw, 4) for name, mw in zip(SOURCES, powers, strict=True)}
 
 
 def day_means(rows: Sequence[Row]) -> list[Row]:
@@ -92,8 +100,10 @@ def day_means(rows: Sequence[Row]) -> list[Row]:
 def site_rows(balance: Sequence[Given], *, step_h: float) -> list[Row]:
     """Return one row per site: energy over the horizon, price, and hours at the import limit."""
     found: list[Row] = []
-    for site in unique(row["site"] for row in balance):
-        mine = [row for row in balance if row["site"] == site]
+    sites: dict[str, list[Given]] = {}
+    for row in balance:
+        sites.setdefault(row["site"], []).append(row)
+    for site, mine in sites.items():
         prices = [row["buy_usd_per_mwh"] for row in mine]
         load_mwh = sum(row["load_mw"] for row in mine) * step_h
         at_limit = [row for row in mine if row["import_mw"] >= row["import_limit_mw"] * (1 - 1e-6)]
@@ -292,6 +302,30 @@ def supply_rows(
                 }
             )
             begin = stop
+    return rows
+
+
+def demand_rows(
+    supply: Mapping[str, Sequence[Given]], demand_mtok: Mapping[str, float]
+) -> list[Row]:
+    """Return the demand of each workload that has a supply curve, and the price it reaches there.
+
+    A demand beyond all segments reaches none.
+    """
+    rows: list[Row] = []
+    for workload, segments in supply.items():
+        if not segments or workload not in demand_mtok:
+            continue
+        mtok = demand_mtok[workload]
+        found = reached(segments, mtok) if mtok > 0.0 else None
+        rows.append(
+            {
+                "workload": workload,
+                "demand_mtok": mtok,
+                "reached_usd_per_mtok": None if found is None else found["usd_per_mtok"],
+                "reached": "" if found is None else significant(found["usd_per_mtok"]),
+            }
+        )
     return rows
 
 

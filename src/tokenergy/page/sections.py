@@ -7,14 +7,36 @@ from html import escape
 from typing import Any
 
 from tokenergy.page import charts, tables
+from tokenergy.page.about import about
 from tokenergy.page.balance import grain
+from tokenergy.page.carpets import carpets
+from tokenergy.page.claims import claims
 from tokenergy.page.data import ReportData
+from tokenergy.page.decisions import decisions
+from tokenergy.page.duration import duration
+from tokenergy.page.failed import failed
+from tokenergy.page.findings import finding_html
 from tokenergy.page.html import Section, figure, folded, paragraph
+from tokenergy.page.invoice_flow import invoice_flow
+from tokenergy.page.largest import largest_sites, shown_words, with_fleet
 from tokenergy.page.media import media
+from tokenergy.page.navigation import (
+    DAY,
+    ECONOMICS,
+    NOTES,
+    PLAN,
+    SCORECARD,
+    THESIS,
+    of_part,
+)
+from tokenergy.page.panels import panels
 from tokenergy.page.pay import pay_sections
+from tokenergy.page.places import places
+from tokenergy.page.plan_sections import plan_sections
 from tokenergy.page.rows import (
     balance_rows,
     cheapest_rows,
+    demand_rows,
     drawn_policies,
     full_cost_rows,
     is_media,
@@ -27,33 +49,69 @@ from tokenergy.page.rows import (
     supply_rows,
     unique,
 )
+from tokenergy.page.settlement import settlement
 from tokenergy.page.stated import Stated, stated
 from tokenergy.units import H_PER_DAY
 
 OPEN_FINDINGS_COUNT = 12
 """So many warnings stand open; the rest are folded."""
 
+BALANCES_COUNT = 8
+"""The balance of so many sites is drawn; a drawing of sixty keeps a reader waiting."""
+
 
 def sections(data: ReportData) -> list[Section]:
-    """Return the sections that the data can fill, and the rest with a word why not."""
-    pays = pay_sections(data)
-    prices = [price_now(data), price_parts(data), full_cost(data)]
+    """Return the sections that the data can fill, part by part, in the order of reading."""
+    return [
+        *([failed(data)] if data.failed is not None else ()),
+        *of_part(DAY, day_sections(data)),
+        *of_part(PLAN, [] if data.plan is None else plan_parts(data.plan)),
+        *of_part(ECONOMICS, economics_sections(data)),
+        *of_part(THESIS, [] if data.thesis is None else [claims(data.thesis)]),
+        *of_part(SCORECARD, scorecard_sections(data)),
+        *of_part(NOTES, [warnings(data), about(data)]),
+    ]
+
+
+def day_sections(data: ReportData) -> list[Section]:
+    """Return what a token costs, where it is made, and what the sites do."""
+    if data.failed is not None and not data.prices:
+        return []
+    found = [price_now(data), price_parts(data)]
     if data.media:
-        prices.insert(2, media(data))
-    found = [*pays, *prices, scorecard(data), balance(data), supply(data)]
-    if data.split is not None:
-        found.append(split(data))
-    if data.plan is not None:
-        found += plan_parts(data.plan)
-    return [*found, warnings(data)]
+        found.append(media(data))
+    day = [balance(data), carpets(data), duration(data), supply(data), places(data)]
+    return [*found, *day, decisions(data)]
+
+
+def economics_sections(data: ReportData) -> list[Section]:
+    """Return whether it pays: nine panels on one screen, each in full, and the bills behind."""
+    if data.failed is not None and not data.full_cost:
+        return []
+    found = [] if data.economics is None else [panels(data, data.economics)]
+    found += [*pay_sections(data), full_cost(data)]
+    if data.invoice:
+        found.append(invoice_flow(data))
+    if data.settlement is not None:
+        found.append(settlement(data))
+    return found
+
+
+def scorecard_sections(data: ReportData) -> list[Section]:
+    """Return the policies against what is done today and the best possible."""
+    if data.failed is not None and not data.scorecard.get("policies"):
+        return []
+    return [scorecard(data), *([] if data.split is None else [split(data)])]
 
 
 def plan_parts(plan: Mapping[str, Any]) -> list[Section]:
-    """Return the sections of a plan under anchors of their own."""
-    from tokenergy.page.plan_sections import plan_sections  # it shows findings as this file does
-
+    """Return the sections of a plan under anchors of their own, and headings under the part's."""
     return [
-        replace(part, anchor=f"plan-{part.anchor}", link=f"Plan: {part.link}")
+        replace(
+            part,
+            anchor=f"plan-{part.anchor}",
+            body=part.body.replace("<h3>", "<h4>").replace("</h3>", "</h4>"),
+        )
         for part in plan_sections(plan)
     ]
 
@@ -206,13 +264,15 @@ def balance(data: ReportData) -> Section:
             title=title,
             body=paragraph("No dispatch was computed."),
         )
-    rows = balance_rows(data.balance, step_h=step_h)
+    shown = largest_sites(data.balance, BALANCES_COUNT)
+    rows = balance_rows(with_fleet(data.balance, shown, sources=True), step_h=step_h)
     chart = charts.balance_chart(rows, stated=stated(data))
     sites = ", ".join(str(site) for site in unique(row["site"] for row in rows))
     body = paragraph(
         f"Under {data.policy}. Sources stand above zero: power from behind the meter, the import "
         "(what a contract covers of it, and the rest: block or market), discharge. Charge and "
-        "export stand below. Zero of the price is at the same height as zero of the power."
+        "export stand below. Zero of the price is at the same height as zero of the power; the "
+        "price of all sites is weighted by load."
         + (
             " Over so many days each point is the mean of a day; peaks, hours at the limit and "
             "the dearest hour stand in the table, and every hour in the ledger of a simulation."
@@ -220,6 +280,8 @@ def balance(data: ReportData) -> Section:
             else ""
         )
     )
+    if said := shown_words(data.balance, shown):
+        body += paragraph(f"{said} The table has them all.")
     body += figure(
         "balance",
         chart,
@@ -250,11 +312,7 @@ def supply(data: ReportData) -> Section:
         )
     first = cheapest_rows(now_rows(data.prices), step_h=step_h_of(data))
     when = stated(data).over(first) if first else stated(data)
-    demand = [
-        {"workload": name, "demand_mtok": mtok}
-        for name, mtok in data.demand_mtok.items()
-        if any(row["workload"] == name for row in rows)
-    ]
+    demand = demand_rows(data.supply, data.demand_mtok)
     chart = charts.supply_chart(rows, demand, stated=when)
     body = paragraph(
         "What the next Mtok costs as more is asked for, cheapest first: each step is a deployment "
@@ -266,7 +324,10 @@ def supply(data: ReportData) -> Section:
         chart,
         words="Steps of rising price over the quantity of tokens, one panel for each workload, "
         "with its demand. The table below says where they meet.",
-        lines=[("load", "price of a step"), ("dashed", "demand of the interval")],
+        lines=[
+            ("load", "price of a step"),
+            ("dashed", "demand of the interval, and the price that it reaches"),
+        ],
     )
     body += tables.supply_table(data, when)
     return Section(
@@ -300,24 +361,3 @@ def warnings(data: ReportData) -> Section:
     if rest:
         body += folded(f"{len(rest)} more", "".join(rest))
     return Section(anchor="warnings", link="Warnings", title="Warnings", body=body)
-
-
-def finding_html(finding: Mapping[str, Any]) -> str:
-    """Return a finding as a sentence, where it is, and what to do about it."""
-    unit = f" {finding['unit']}" if finding.get("unit") else ""
-    held = [f"{word} {finding[word]}{unit}" for word in ("value", "limit") if finding.get(word)]
-    line = f":{finding['line']}" if finding.get("line") else ""
-    place = " at ".join(
-        f"<code>{escape(str(part))}</code>" for part in (finding["code"], finding["path"]) if part
-    )
-    file = f" in {escape(str(finding['file']))}{line}" if finding.get("file") else ""
-    tail = f" ({escape(', '.join(held))})" if held else ""
-    kind = "finding fault" if finding.get("severity") == "error" else "finding"
-    return (
-        f'<div class="{kind}"><p>{escape(_sentence(finding["reason"]))}{tail}.</p>'
-        f'<p>{escape(_sentence(finding["remedy"]))}.</p><p class="facts">{place}{file}</p></div>'
-    )
-
-
-def _sentence(text: object) -> str:
-    return str(text).rstrip(". ")

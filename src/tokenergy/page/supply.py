@@ -15,11 +15,13 @@ def supply_chart(rows: Rows, demand: Rows, *, stated: Stated) -> Any:
 
     Args:
         rows: `page.rows.supply_rows`.
-        demand: workload and demand_mtok.
+        demand: `page.rows.demand_rows`.
         stated: what the chart states.
     """
     unit = f"{stated.currency}/Mtok"
-    layers = alt.layer(*_steps(rows, unit), _demand(), _names(), data=alt.NamedData(name="supply"))
+    layers = alt.layer(
+        *_steps(rows, unit), *_demand(unit), _names(), data=alt.NamedData(name="supply")
+    )
     chart = panels(
         layers.properties(width=WIDTH_PX / 2 - 60, height=150),
         by="workload",
@@ -73,12 +75,29 @@ def _names() -> Any:
     return words.encode(x="from_mtok:Q", y="usd_per_mtok:Q", text="name:N")
 
 
-def _demand() -> Any:
-    """Return the line of the demand."""
+def _demand(unit: str) -> list[Any]:
+    """Return the line of the demand, and from where it meets the curve one to the price."""
     tips = [
         alt.Tooltip("workload:N"),
         alt.Tooltip("demand_mtok:Q", title="demand, Mtok", format=",.4~f"),
+        alt.Tooltip("reached_usd_per_mtok:Q", title=f"reaches, {unit}", format=",.4~g"),
     ]
-    mark = alt.Chart().transform_filter("isValid(datum.demand_mtok)")
-    line = mark.mark_rule(color=palette.VERMILLION, strokeWidth=2, strokeDash=[5, 3], aria=False)
-    return line.encode(x="demand_mtok:Q", tooltip=tips)
+    look: dict[str, Any] = {"color": palette.VERMILLION, "strokeDash": [5, 3], "aria": False}
+    asked = alt.Chart().transform_filter("isValid(datum.demand_mtok)")
+    line = asked.mark_rule(strokeWidth=2, **look).encode(x="demand_mtok:Q", tooltip=tips)
+    met = asked.transform_filter("isValid(datum.reached_usd_per_mtok)")
+    height = alt.Y("reached_usd_per_mtok:Q")
+    from_zero = met.transform_calculate(from_mtok="0")
+    level = from_zero.mark_rule(strokeWidth=1.2, **look).encode(
+        x="from_mtok:Q", x2="demand_mtok:Q", y=height, tooltip=tips
+    )
+    point = met.mark_point(
+        filled=True, shape="diamond", size=70, color=palette.VERMILLION, opacity=1.0, aria=False
+    ).encode(x="demand_mtok:Q", y=height, tooltip=tips)
+    words = [
+        met.mark_text(style=style, align="left", dx=7, fontWeight=600, aria=False).encode(
+            x="demand_mtok:Q", y=alt.value(7), text="reached:N"
+        )
+        for style in ("halo", "ink-fill")
+    ]
+    return [line, level, point, *words]

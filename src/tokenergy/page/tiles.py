@@ -14,8 +14,10 @@ Tile = tuple[str, str]
 
 def tiles(data: ReportData) -> list[Tile]:
     """Return the figures of the first look; a saving stands beside the share of energy."""
+    if not data.full_cost:
+        return []
     found = list(_cost(data) if data.economics is None else _pays(data, data.economics))
-    score = data.scorecard["policies"].get(data.policy) or {}
+    score = (data.scorecard.get("policies") or {}).get(data.policy) or {}
     if not score:
         return found
     found += _saving(data, score)
@@ -63,7 +65,7 @@ def _pays(data: ReportData, economics: Given) -> Iterator[Tile]:
         lose += f" <small>usage; marginal {cell(marginal, percent)}</small>"
     yield "Users that lose money", lose
     if economics.get("scale"):
-        yield "Growth turns at", _turns(economics["scale"])
+        yield "Growth turns at", turns(economics["scale"])
     energy = cell(economics.get("share_kwh"), percent)
     if known(economics.get("mw_binds_h")):
         energy += f" <small>MW bind {cell(economics['mw_binds_h'], amount)} site-h</small>"
@@ -76,7 +78,7 @@ def _pays(data: ReportData, economics: Given) -> Iterator[Tile]:
     yield "Unused capacity", cell(part, percent) + _small("of all that is paid")
 
 
-def _turns(scale: Given) -> str:
+def turns(scale: Given) -> str:
     """Return the users at which growth turns, nearest to today's, and what one more user does."""
     adds = ((scale.get("today") or {}).get("today") or {}).get("marginal_profit_usd_per_user_year")
     word = "one more pays" if known(adds) and adds >= 0.0 else "one more loses"
@@ -90,17 +92,41 @@ def _turns(scale: Given) -> str:
 
 
 def _saving(data: ReportData, score: Given) -> Iterator[Tile]:
-    """Yield the saving against the baseline, and beside it what it is of the full cost."""
+    """Yield the saving against the baseline, what it is of the full cost, and what is left."""
     baseline = data.scorecard.get("baseline")
     saving = score.get(f"saving_{baseline}") or {}
     if not baseline or baseline == data.policy or not known(saving.get("share")):
         return
-    value = cell(saving["share"], percent)
     held = (data.economics or {}).get("savings") or {}
-    if known(held.get("of_full_share")):
-        of_full = cell(held["of_full_share"], lambda x: percent(x, 2))
-        value += f" <small>{of_full} of full cost</small>"
-    yield f"Saving on {baseline}", value
+    told = held | {"baseline": baseline, "regret_share": score.get("regret_share")}
+    words = saving_words({**told, "of_cost_share": saving["share"]}, short=True)
+    yield f"Saving on {baseline}", f"{cell(saving['share'], percent)} <small>{words}</small>"
+
+
+def saving_words(savings: Given, *, short: bool = False) -> str:
+    """Return what a saving is never told without: against whom, of what, and how far it is left.
+
+    Args:
+        savings: the baseline, the shares of its cost and of the full cost, and the regret.
+        short: leave out the baseline and its share, where they stand beside it.
+    """
+    said = []
+    if not short:
+        share = cell(savings.get("of_cost_share"), percent)
+        said.append(f"{share} of the cost of {escape(str(savings['baseline']))}")
+    if known(savings.get("of_full_share")):
+        said.append(f"{cell(savings['of_full_share'], _fine)} of full cost")
+    left = savings.get("regret_share")
+    if not known(left):
+        said.append("clairvoyant was not run: what is left is not known")
+    else:
+        word = "above" if left >= 0.0 else "below"
+        said.append(f"{cell(abs(left), _fine)} {word} clairvoyant")
+    return ", ".join(said)
+
+
+def _fine(share: float) -> str:
+    return percent(share, 2)
 
 
 def _run(data: ReportData, score: Given) -> Iterator[Tile]:

@@ -108,7 +108,7 @@ def growth(data: ReportData, economics: Given) -> Section:
     path = scale.get("growth")
     if path and path.get("points"):
         charts["growth"] = user_charts.growth_chart(_path_rows(path), stated=_path_of(data, path))
-        body += '<h3 id="path">The path of growth</h3>' + _path(data, path, charts["growth"])
+        body += '<h4 id="path">The path of growth</h4>' + _path(data, path, charts["growth"])
         body += _burn(data, economics) + _restrained_path(data, scale.get("growth_restrained"))
     else:
         body += paragraph("The file states no path of growth.")
@@ -159,7 +159,7 @@ def _restrained_path(data: ReportData, path: Given | None) -> str:
     """Return the same path under the file's restraint, in numbers and in words."""
     if not path or not path.get("points"):
         return ""
-    body = '<h3 id="restrained-path">The same path with restraint</h3>'
+    body = '<h4 id="restrained-path">The same path with restraint</h4>'
     body += user_tables.growth_table(path["points"], _path_of(data, path), under="with restraint")
     return body + folded("What the path with restraint says", _list(path.get("says") or (), data))
 

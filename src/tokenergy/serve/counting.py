@@ -4,10 +4,9 @@ from collections import defaultdict
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
-from tokenergy.company.board import PART_NAMES, Candidate
+from tokenergy.company.board import PART_NAMES, Board, Candidate, Rung
 from tokenergy.company.decision import Decision
 from tokenergy.company.serving.record import Closed
-from tokenergy.routing.state import RESERVE
 from tokenergy.serve.gateway_metrics import Labels, Tally
 from tokenergy.units import MICROJOULES_PER_J, NANO_USD_PER_USD
 
@@ -19,8 +18,6 @@ DONE: Final = {"serve": "served", "cap": "capped", "downgrade": "downgraded"}
 """Actions in the words of the metrics."""
 LEARN_ALL_COUNT: Final = 64
 LEARN_EVERY_COUNT: Final = 8
-CIRCUITS: Final = {"closed": 0.0, "half_open": 1.0, "open": 2.0}
-"""States of a circuit as a gauge."""
 
 
 class ServedRow:
@@ -50,6 +47,7 @@ class Served:
     def __init__(self) -> None:
         """Hold nothing yet."""
         self.rows: dict[tuple[str, str, str, str, str], ServedRow] = {}
+        self._due: dict[int, tuple[Rung, int]] = {}
 
     def add(self, tenant: str, tier: str, decision: Decision, record: Closed) -> None:
         """Count a request that has ended."""
@@ -74,8 +72,34 @@ class Served:
             for at, usd_per_mtok in nonzero_parts(place):
                 sums[at] += usd_per_mtok * work_mtok
 
+    def place(self, board: Board | None, tally: Tally, decision: Decision, record: Closed) -> None:
+        """Count where the tokens of an answer came from, against where its board meant them.
+
+        Only where the dispatch gave the model's places shares; both sides are then counted, so
+        that they sum to the same. What was meant is worked out when the counts are told.
+        """
+        tokens = record.output_tokens
+        if board is None or decision.candidate is None or not tokens:
+            return
+        rung = board.workloads[decision.workload_index].rungs[decision.rung]
+        if not rung.planned:
+            return
+        tally.add("tokenergy_share_tokens", (record.site, record.model, "served"), tokens)
+        held = self._due.get(id(rung))
+        self._due[id(rung)] = (rung, tokens if held is None else held[1] + tokens)
+
+    def planned(self, tally: Tally) -> None:
+        """Spread the tokens since the last time over the places that the dispatch meant."""
+        for rung, tokens in self._due.values():
+            for at, share in zip(rung.planned, rung.planned_share, strict=True):
+                meant = rung.candidates[at]
+                labels = (meant.site, meant.model, "planned")
+                tally.add("tokenergy_share_tokens", labels, tokens * share)
+        self._due.clear()
+
     def told(self, tally: Tally) -> None:
         """Write every row into the labelled counts."""
+        self.planned(tally)
         counts: defaultdict[tuple[str, Labels], float] = defaultdict(float)
         for (tenant, tier, model, site, energy_tier), row in self.rows.items():
             who = (tenant, tier, model, site)
@@ -109,6 +133,7 @@ def count(gateway: "Gateway", flight: "Flight", record: Closed) -> None:
     assert decision is not None
     assert request is not None
     gateway.served.add(request.tenant, request.tier, decision, record)
+    gateway.served.place(flight.board, gateway.tally, decision, record)
     model = (record.model,)
     gateway.tally.observe("gen_ai_server_request_duration_seconds", model, record.ended_s)
     first_s = record.first_byte_s
@@ -150,36 +175,3 @@ def _at_cap(flight: "Flight", record: Closed) -> bool:
     assert asked is not None
     cap = decision.cap_tokens
     return cap is not None and record.output_tokens >= cap * max(1, asked.answers_count)
-
-
-def gauge(gateway: "Gateway") -> None:
-    """Set what is told of this moment: the board's age, places, budgets, the journal."""
-    tally, board, state = gateway.tally, gateway.board, gateway.state
-    gateway.served.told(tally)
-    now_s = gateway.now_s()
-    tally.set("tokenergy_gateway_journal_bytes", (), gateway.journal.bytes_count)
-    for tier, count in gateway.holding.by_tier().items():
-        tally.set("tokenergy_gateway_held_requests_count", (tier,), count)
-    for name, circuit in gateway.pool.circuits().items():
-        tally.set("tokenergy_gateway_circuit_state", (name,), CIRCUITS[circuit])
-    if board is None or state is None:
-        return
-    tally.set("tokenergy_gateway_board_age_seconds", (), now_s - board.made_at_s)
-    tally.clear("tokenergy_gateway_board_policy")
-    policy = RESERVE if board.is_stale(now_s) else board.policy
-    tally.set("tokenergy_gateway_board_policy", (policy,), 1.0)
-    for name, pacer in state.pacers.items():
-        tally.set("tokenergy_gateway_budget_lambda", (name,), pacer.lambda_usd_per_unit)
-        unit = "usd" if pacer.pacing.unit == "usd" else "joules"
-        tally.set(f"tokenergy_gateway_budget_left_{unit}", (name,), pacer.left_quantity)
-    in_flight = dict(zip(state.places, state.counts.in_flight, strict=True))
-    for load in board.workloads:
-        for rung in load.rungs:
-            for place in rung.candidates:
-                where = (place.site, place.model)
-                count = in_flight.get(place.deployment, 0)
-                tally.set("tokenergy_gateway_in_flight_count", where, count)
-                prices = zip(PART_NAMES, place.parts_usd_per_mtok, strict=True)
-                for part, usd_per_mtok in prices:
-                    labels = (place.site, place.model, load.name, part)
-                    tally.set("tokenergy_marginal_cost_usd_per_mtok", labels, usd_per_mtok)

@@ -8,6 +8,7 @@ files up. No user is in a label.
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 from typing import Final
 
 import msgspec
@@ -36,23 +37,45 @@ COUNTERS: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
     "tokenergy_errors": ("Answers that were no answer", ("status", "code")),
     "tokenergy_usage_source": ("How tokens were known", ("source",)),
     "tokenergy_retries": ("Upstreams that failed before the one that answered", ("upstream",)),
-    "tokenergy_share_tokens": ("Output tokens by place, against its share", ("site", "model")),
+    "tokenergy_share_tokens": (
+        "Output tokens by place: basis served, and basis planned by the dispatch's shares",
+        ("site", "model", "basis"),
+    ),
+    "tokenergy_meter_windows": (
+        "Windows of meters by whether they were read",
+        ("site", "model", "meter", "known"),
+    ),
+    "tokenergy_metered_joules": (
+        "What meters counted, by whether requests ran or nobody's did",
+        ("site", "model", "component"),
+    ),
     "tokenergy_spans_dropped": ("Spans that the exporter did not take", ()),
 }
 GAUGES: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
     "tokenergy_gateway_board_age_seconds": ("Age of the prices in force", ()),
     "tokenergy_gateway_board_policy": ("1 for the policy in force", ("policy",)),
+    "tokenergy_gateway_board_stale": ("1 where the prices are too old to refuse by", ()),
+    "tokenergy_gateway_safe_mode": ("1 where no price is trusted", ()),
+    "tokenergy_gateway_findings_count": ("Findings of prices and board", ("code", "severity")),
     "tokenergy_gateway_budget_lambda": ("Shadow price of a budget", ("budget",)),
     "tokenergy_gateway_budget_left_usd": ("What a budget still holds", ("budget",)),
     "tokenergy_gateway_budget_left_joules": ("What a budget still holds", ("budget",)),
+    "tokenergy_gateway_budget_limit_usd": ("What a budget holds at its start", ("budget",)),
+    "tokenergy_gateway_budget_limit_joules": ("What a budget holds at its start", ("budget",)),
+    "tokenergy_gateway_budget_elapsed_share": ("Part of its window that is over", ("budget",)),
     "tokenergy_gateway_held_requests_count": ("Requests that are held", ("tier",)),
     "tokenergy_gateway_in_flight_count": ("Requests under way", ("site", "model")),
-    "tokenergy_gateway_share_error": ("Share served less primal share", ("site", "model")),
     "tokenergy_gateway_journal_bytes": ("Journal that is not projected yet", ()),
+    "tokenergy_gateway_journal_limit_bytes": ("Journal at which nothing more is served", ()),
     "tokenergy_gateway_loop_lag_seconds": ("How late the loop wakes", ()),
     "tokenergy_gateway_circuit_state": ("0 closed, 1 half open, 2 open", ("upstream",)),
+    "tokenergy_gateway_server_up": (
+        "1 where a server's circuit lets requests through",
+        ("upstream", "site", "model"),
+    ),
+    "tokenergy_gateway_meter_up": ("1 where a meter is read", ("site", "model", "meter")),
     "tokenergy_marginal_cost_usd_per_mtok": (
-        "What one Mtok more costs here and now",
+        "What one Mtok more costs at the cheapest place of a site now",
         ("site", "model", "workload", "component"),
     ),
 }
@@ -66,6 +89,7 @@ ADDED: Final = frozenset(
         "tokenergy_gateway_held_requests_count",
         "tokenergy_gateway_in_flight_count",
         "tokenergy_gateway_journal_bytes",
+        "tokenergy_gateway_journal_limit_bytes",
     }
 )
 """Gauges that are sums over workers; of the others the largest is told."""
@@ -118,6 +142,23 @@ class Tally:
         for key in [key for key in self.gauges if key[0] == name]:
             del self.gauges[key]
 
+    def go_on_from(self, file: bytes) -> None:
+        """Add what the process before this one counted; what it said of its moment is over.
+
+        Raises:
+            msgspec.MsgspecError: if that is something else; then nothing is added.
+        """
+        told = msgspec.json.decode(file, type=Told)
+        for name, rows in told.counters.items():
+            for labels, amount in rows:
+                self.counts[name, labels] += amount
+        for name, lines in told.histograms.items():
+            for labels, total, spread in lines:
+                if len(spread) == len(BUCKETS_S) + 1:
+                    held = self._spread.setdefault((name, labels), [0] * len(spread))
+                    self._spread[name, labels] = [a + b for a, b in zip(held, spread, strict=True)]
+                    self._sums[name, labels] += total
+
     def encoded(self) -> bytes:
         """Return all of it for the file."""
         told = Told({}, {}, {})
@@ -134,18 +175,26 @@ class Tally:
         return msgspec.json.encode(told)
 
 
-def merged(files: Iterable[bytes]) -> Told:
-    """Return the counts of several workers as one: counters and histograms added up."""
+def merged(files: Iterable[bytes], gone: Iterable[bytes] = ()) -> Told:
+    """Return the counts of several workers as one: counters and histograms added up.
+
+    Args:
+        files: of the workers that run.
+        gone: of those that do not: what they counted stays, what they said of now does not.
+
+    Raises:
+        msgspec.MsgspecError: if a file holds something else.
+    """
     counters: defaultdict[tuple[str, Labels], float] = defaultdict(float)
     gauges: dict[tuple[str, Labels], float] = {}
     sums: defaultdict[tuple[str, Labels], float] = defaultdict(float)
     spreads: dict[tuple[str, Labels], list[int]] = {}
-    for each in files:
+    for each, runs in chain(((one, True) for one in files), ((one, False) for one in gone)):
         told = msgspec.json.decode(each, type=Told)
         for name, rows in told.counters.items():
             for labels, amount in rows:
                 counters[name, labels] += amount
-        for name, rows in told.gauges.items():
+        for name, rows in told.gauges.items() if runs else ():
             for labels, value in rows:
                 held = gauges.get((name, labels))
                 if held is None:

@@ -11,7 +11,10 @@ from tokenergy.company.serving.video import Videos
 from tokenergy.serve.batches_api import BatchesApi
 from tokenergy.serve.files_api import FilesApi
 from tokenergy.serve.health import Probe, health_routes
+from tokenergy.serve.live_api import LiveApi
+from tokenergy.serve.live_stream import Receive
 from tokenergy.serve.models_api import ModelsApi
+from tokenergy.serve.outlet import Message, Send
 from tokenergy.serve.price_api import PriceApi
 from tokenergy.serve.side import Side
 from tokenergy.serve.side_http import App, faults
@@ -38,6 +41,7 @@ def side_app(
     videos: tuple[Videos, VideoDesk] | None = None,
     wake: Callable[[], None] = lambda: None,
     probes: tuple[Probe, ...] = (),
+    live: LiveApi | None = None,
 ) -> App:
     """Return the application; whatever else is asked for gets 404 in OpenAI's shape.
 
@@ -48,6 +52,7 @@ def side_app(
         videos: keeps video jobs, and runs them; None: there are none.
         wake: tells whoever runs batches that there is work.
         probes: look at what else serving needs, for `/readyz`.
+        live: the page and its stream; None: there is none.
     """
     routes = [
         *health_routes(side, probes),
@@ -61,6 +66,20 @@ def side_app(
         routes += UsageApi(side, usage).routes()
     if videos is not None:
         routes += VideoApi(side, *videos).routes()
+    if live is not None:
+        routes += live.routes()
     app = Starlette(routes=routes, exception_handlers=faults())
     app.router.redirect_slashes = False
-    return app
+    return app if live is None else _with_stream(app, live)
+
+
+def _with_stream(app: App, live: LiveApi) -> App:
+    """Return the application with the live stream before it: that writes to its connection."""
+
+    async def answer(scope: Message, receive: Receive, send: Send) -> None:
+        if live.is_stream(scope):
+            await live.stream(scope, receive, send)
+        else:
+            await app(scope, receive, send)
+
+    return answer

@@ -7,7 +7,6 @@ and writes the rest down as interrupted.
 import asyncio
 import contextlib
 import gc
-import os
 import signal
 import socket
 import time
@@ -18,10 +17,11 @@ from typing import Any, Final, Protocol
 
 import uvicorn
 
-from tokenergy.serve.counting import gauge
 from tokenergy.serve.door import AsgiApp, Door
 from tokenergy.serve.ending import log_fault
 from tokenergy.serve.gateway import Gateway
+from tokenergy.serve.gauges import gauge
+from tokenergy.serve.metrics_files import take_over, write_counts
 from tokenergy.serve.protocol import GuardedProtocol, guarded
 
 YOUNG_COUNT: Final = 20_000
@@ -92,6 +92,8 @@ class Worker:
         if self._takes_signals:
             for number in (signal.SIGTERM, signal.SIGINT):
                 asyncio.get_running_loop().add_signal_handler(number, self.end)
+        if self._metrics_file is not None:
+            take_over(self._metrics_file, self.gateway.tally)
         self.gateway.tick()
         gc.collect()
         gc.freeze()  # what stands now stays: it need not be looked at again
@@ -188,9 +190,7 @@ class Worker:
         if self._metrics_file is None:
             return
         gauge(self.gateway)
-        fresh = self._metrics_file.with_suffix(".new")
-        fresh.write_bytes(self.gateway.tally.encoded())
-        os.replace(fresh, self._metrics_file)
+        write_counts(self._metrics_file, self.gateway.tally)
 
     def _server(self, app: AsgiApp, protocol: type[GuardedProtocol]) -> _Server:
         return _Server(

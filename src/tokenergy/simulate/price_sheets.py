@@ -7,11 +7,18 @@ the present alone.
 """
 
 from dataclasses import dataclass, fields
+from typing import NamedTuple
 
 import numpy as np
 
 from tokenergy.dispatch.columns import quality_loss_usd_per_mtok, serve_usd_per_mtok
-from tokenergy.dispatch.duals import Parts, PartsOfPrice, PriceBoard, asked_usd_per_mtok
+from tokenergy.dispatch.duals import (
+    Parts,
+    PartsOfPrice,
+    PriceBoard,
+    asked_usd_per_mtok,
+    is_in_use,
+)
 from tokenergy.dispatch.solve import Optimum
 from tokenergy.dispatch.world import Action, BoolArray, FloatArray, IntArray, State, World
 from tokenergy.errors import SolverFailure
@@ -35,6 +42,8 @@ class PriceSheet:
         serve_mtok: where the plan sends work, by route [n, R].
         awake_count: replicas awake now [D].
         from_duals: whether duals stand behind it, or a merit order.
+        in_use: whether one Mtok more of the route's workload would go there now [R].
+        ahead_parts: parts of each interval, this one as `parts` [n].
         ends_missed_count: workloads whose two ends the solver did not tell apart.
     """
 
@@ -47,6 +56,8 @@ class PriceSheet:
     serve_mtok: FloatArray
     awake_count: FloatArray
     from_duals: bool
+    in_use: BoolArray
+    ahead_parts: tuple[Parts, ...]
     ends_missed_count: int = 0
 
     def shares(self, world: World) -> FloatArray:
@@ -62,6 +73,16 @@ class PriceSheet:
         served = np.zeros((self.serve_mtok.shape[0], len(world.workloads)))
         np.add.at(served.T, loads, np.maximum(0.0, self.serve_mtok).T)
         return served
+
+
+class _Ends(NamedTuple):
+    """Both ends of every workload's price now [W], and its routes at the high one [R]."""
+
+    low_usd_per_mtok: FloatArray
+    high_usd_per_mtok: FloatArray
+    parts: Parts
+    in_use: BoolArray
+    missed_count: int
 
 
 class PriceSheets:
@@ -102,38 +123,43 @@ class PriceSheets:
         world, window = self._world, optimum.window
         live = range(at, window.live_count)
         parts = [self._parts.at(optimum, each) for each in live]
-        low, high, now, missed = self._ends(optimum, at, model, parts[0])
+        ends = self._ends(optimum, at, model, parts[0])
         awake = np.zeros(len(world.deployments))
         own = np.maximum(0.0, optimum.value("awake", at))
         awake[: own.size] = own
         return PriceSheet(
             begin=int(window.edges[at]),
             edges=window.edges[at : window.live_count + 1],
-            parts=now,
-            low_usd_per_mtok=low,
-            high_usd_per_mtok=high,
+            parts=ends.parts,
+            low_usd_per_mtok=ends.low_usd_per_mtok,
+            high_usd_per_mtok=ends.high_usd_per_mtok,
             ahead_usd_per_mtok=np.array([each.total() for each in parts]),
             serve_mtok=optimum.value("serve", slice(at, window.live_count)),
             awake_count=awake,
             from_duals=True,
-            ends_missed_count=missed,
+            in_use=ends.in_use,
+            ahead_parts=(ends.parts, *parts[1:]),
+            ends_missed_count=ends.missed_count,
         )
 
     def _ends(
         self, optimum: Optimum, at: int, model: tuple[World, State] | None, parts: Parts
-    ) -> tuple[FloatArray, FloatArray, Parts, int]:
-        """Return low and high of every workload [W], the parts at the high end, and the misses.
+    ) -> "_Ends":
+        """Return both ends of every workload's price, and its routes at the high one.
 
         Each workload's routes are split at the optimum beyond its own high end; a miss is a
         workload whose ends the solver did not tell apart: the dual is a point between them.
         """
-        asked = asked_usd_per_mtok(self._world, optimum, at)
+        world = self._world
+        asked = asked_usd_per_mtok(world, optimum, at)
+        served_mtok = optimum.value("serve", at)
         if model is None:
-            return asked, asked, parts, 0
+            return _Ends(asked, asked, parts, served_mtok > SHARE_MTOK, 0)
         if self._priced is None or self._priced[0] is not optimum:
             self._priced = optimum, PriceBoard(model[0], optimum.window, model[1])
         priced = self._priced[1]
         low, high, missed = asked.copy(), asked.copy(), 0
+        in_use = served_mtok > SHARE_MTOK
         for workload in range(asked.size):
             try:
                 ends = priced.ends(workload=workload, at=at)
@@ -143,9 +169,17 @@ class PriceSheets:
             high[workload] = ends.high_usd_per_mtok
             one = ends.low_usd_per_mtok
             low[workload] = high[workload] if one is None else min(one, high[workload])
-            beyond = self._parts.at(ends.beyond, at)
-            parts = _with_rows(parts, beyond, self._loads == workload)
-        return low, high, parts, missed
+            beyond, mine = self._parts.at(ends.beyond, at), self._loads == workload
+            used = is_in_use(
+                world,
+                workload,
+                high_usd_per_mtok=ends.high_usd_per_mtok,
+                parts=beyond,
+                beyond_mtok=ends.beyond.value("serve", at),
+            )
+            in_use = np.where(mine, used, in_use)
+            parts = _with_rows(parts, beyond, mine)
+        return _Ends(low, high, parts, in_use, missed)
 
     def of_merit(self, at: int, action: Action, step: Step) -> PriceSheet:
         """Return the sheet of an interval by what its sites pay for the next MWh.
@@ -191,6 +225,8 @@ class PriceSheets:
             serve_mtok=action.serve_mtok[None, :],
             awake_count=step.awake,
             from_duals=False,
+            in_use=action.serve_mtok > SHARE_MTOK,
+            ahead_parts=(parts,),
         )
 
 

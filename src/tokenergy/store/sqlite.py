@@ -14,6 +14,7 @@ from typing import Any, Final, Self
 
 from tokenergy.company.ledger import COLUMNS, UNIQUE_KEY, LedgerEntry
 from tokenergy.errors import InputError
+from tokenergy.store.decision_sums import DECISIONS_QUERY, DecisionSum, as_decision
 from tokenergy.store.served_sums import COLUMNS as SERVED_COLUMNS
 from tokenergy.store.served_sums import ServedSum, as_served
 from tokenergy.store.transaction import Transaction, WordsForFaults
@@ -229,6 +230,11 @@ class SqliteLedger:
         query = " AND ".join((USAGE_QUERY, *given)) + USAGE_GROUPS
         with self._words_for_faults("cannot be read"):
             return as_usage(self._file.execute(query, tuple(given.values())).fetchall())
+
+    def decisions(self) -> tuple[DecisionSum, ...]:
+        """Return what was decided about the requests in the file, and why; () without requests."""
+        with self._words_for_faults("cannot be read"):
+            return tuple(map(as_decision, self._file.execute(DECISIONS_QUERY)))
 
     def save_state(self, run_id: str, moment: datetime, state: dict[str, Any]) -> None:
         """Keep a snapshot of a state; one of the same run and moment is replaced."""

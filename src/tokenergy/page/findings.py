@@ -1,0 +1,26 @@
+"""A finding on a page: what is wrong, where it is, and what to do about it."""
+
+from collections.abc import Mapping
+from html import escape
+from typing import Any
+
+
+def finding_html(finding: Mapping[str, Any]) -> str:
+    """Return a finding as a sentence, where it is, and what to do about it."""
+    unit = f" {finding['unit']}" if finding.get("unit") else ""
+    held = [f"{word} {finding[word]}{unit}" for word in ("value", "limit") if finding.get(word)]
+    line = f":{finding['line']}" if finding.get("line") else ""
+    place = " at ".join(
+        f"<code>{escape(str(part))}</code>" for part in (finding["code"], finding["path"]) if part
+    )
+    file = f" in {escape(str(finding['file']))}{line}" if finding.get("file") else ""
+    tail = f" ({escape(', '.join(held))})" if held else ""
+    kind = "finding fault" if finding.get("severity") == "error" else "finding"
+    return (
+        f'<div class="{kind}"><p>{escape(_sentence(finding["reason"]))}{tail}.</p>'
+        f'<p>{escape(_sentence(finding["remedy"]))}.</p><p class="facts">{place}{file}</p></div>'
+    )
+
+
+def _sentence(text: object) -> str:
+    return str(text).rstrip(". ")
