@@ -14,7 +14,7 @@ from tokenergy.economics.supply_curve import supply_curve
 from tokenergy.page import pay_rows
 from tokenergy.page.charts import chart_svg, price_parts_chart, supply_chart
 from tokenergy.page.restraint_charts import restraint_chart
-from tokenergy.page.rows import cheapest_rows, supply_rows
+from tokenergy.page.rows import cheapest_rows, demand_rows, supply_rows
 from tokenergy.page.stated import Stated, span
 from tokenergy.page.user_charts import profit_chart
 from tokenergy.thesis.restraint_world import restraint_of_world
@@ -69,7 +69,7 @@ def _supply(company: te.OpenCompany, stated: Stated) -> Any:
         for name, at in asked.items()
     }
     demand = {name: float(world.arrivals_mtok[at, world.first]) for name, at in asked.items()}
-    lines = [{"workload": name, "demand_mtok": mtok} for name, mtok in demand.items()]
+    lines = demand_rows(segments, demand)
     return supply_chart(supply_rows(segments, demand), lines, stated=stated)
 
 

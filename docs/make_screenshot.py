@@ -48,6 +48,7 @@ def main(out: Path) -> None:
                 looked.until("document.querySelector('figure[data-state=drawn]')")
                 looked.drawn()
                 looked.page.select_option("#map-workload", "chat-america")
+                looked.page.get_by_role("button", name="texas").first.click()
                 time.sleep(3.0)  # a round of what stands and of what was spent
                 looked.page.screenshot(path=str(out))
         close_browser()

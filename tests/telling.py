@@ -110,7 +110,7 @@ def failed() -> dict[str, Any]:
     """Return a failure with one finding."""
     finding = {
         "code": "MUST_SERVE_NOWHERE", "path": "workloads[1]", "value": "6.4", "limit": "6",
-        "unit": "MW", "severity": "error", "line": 12, "file": "meridian.yaml",
+        "unit": "MW", "severity": "error", "line": 12, "file": "/home/me/meridian.yaml",
         "reason": "frankfurt cannot carry <b>chat-europe</b>", "remedy": "Raise import_limit_mw",
     }  # fmt: skip
     return {

@@ -12,8 +12,14 @@ OWN, RIVAL = (ROOT / "examples" / "duel" / f"{name}.yaml" for name in ("own-powe
 
 
 @pytest.fixture(scope="module")
-def fought() -> te.Fought:
-    return te.duel(te.load(OWN), te.load(RIVAL))
+def heard() -> list[tuple[str, int, int]]:
+    """What the duel below told of its progress."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def fought(heard: list[tuple[str, int, int]]) -> te.Fought:
+    return te.duel(te.load(OWN), te.load(RIVAL), on_progress=lambda *step: heard.append(step))
 
 
 def test_a_duel_says_what_decides_and_is_strict_json(fought: te.Fought) -> None:
@@ -48,8 +54,7 @@ def test_companies_that_differ_in_more_than_power_are_refused_with_all_of_it() -
         te.duel(te.load(OWN), te.load(ROOT / "examples" / "sora_like.yaml", days=2))
 
 
-def test_progress_is_told_path_by_path() -> None:
-    heard: list[tuple[str, int, int]] = []
-    te.duel(te.load(OWN), te.load(RIVAL), on_progress=lambda *step: heard.append(step))
+@pytest.mark.usefixtures("fought")
+def test_progress_is_told_path_by_path(heard: list[tuple[str, int, int]]) -> None:
     assert heard[-1][1] == heard[-1][2] == len(heard)
     assert {name for name, _, _ in heard} == {"duel"}

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,10 @@ from commands import SMALL
 import tokenergy as te
 from tokenergy.api.decided import decided
 from tokenergy.api.gathered import Gathered
+from tokenergy.api.own_ledger import refuse_foreign_requests
 from tokenergy.api.settling import settled_run
+from tokenergy.company.ledger import LedgerEntry
+from tokenergy.errors import InputError
 from tokenergy.page.claims import claims
 from tokenergy.store.sqlite import SqliteLedger
 
@@ -125,6 +129,34 @@ def test_a_run_that_fails_leaves_a_report_that_says_what_failed(tmp_path: Path) 
     assert finding.remedy.rstrip(".") in text
     assert caught.value.__notes__ == [f"what failed stands in the report, too: {out}"]
     assert [path.name for path in tmp_path.iterdir()] == ["failed.html"]
+
+
+@pytest.mark.parametrize(("run", "refused"), [("Other/serve", True), ("small/serve", False)])
+def test_a_ledger_of_another_company_is_refused_before_anything_runs(
+    small: te.OpenCompany, tmp_path: Path, run: str, refused: bool
+) -> None:
+    row = LedgerEntry(
+        run_id=run.replace("small", small.company.company), source="serve", kind="request",
+        request_id="r", start=datetime(2026, 3, 2, tzinfo=UTC), tier="chat",
+        end=datetime(2026, 3, 3, tzinfo=UTC), component="serve", quantity=1.0, unit="Mtok",
+    )  # fmt: skip
+    with SqliteLedger(tmp_path / "a.sqlite") as held:
+        held.append([row])
+    name = small.company.company
+    if not refused:
+        return refuse_foreign_requests(tmp_path / "a.sqlite", name)
+    with pytest.raises(InputError, match=r"requests of another company .* \(Other/serve\)"):
+        te.report(small, out=tmp_path / "a.html", usage_ledger=tmp_path / "a.sqlite")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.sqlite"]
+    return None
+
+
+def test_a_report_among_its_own_pictures_is_refused_before_anything_runs(
+    small: te.OpenCompany, tmp_path: Path
+) -> None:
+    (tmp_path / "pictures").mkdir()
+    with pytest.raises(InputError, match="which is for pictures"):
+        te.report(small, out=tmp_path / "pictures" / "a.html", charts=tmp_path / "pictures")
 
 
 def test_what_was_made_before_the_failure_is_shown(

@@ -9,6 +9,7 @@ from commands import Ended
 
 import tokenergy as te
 from tokenergy.cli import show_economics
+from tokenergy.cli.columns import money_in
 from tokenergy.cli.main import main
 
 Inside = Callable[..., Ended]
@@ -24,6 +25,7 @@ def inside(
     def run(*words: object) -> Ended:
         monkeypatch.setattr(sys, "argv", ["tokenergy", *map(str, words)])
         capsys.readouterr()
+        money_in("USD")  # a process of its own would not know the money of the verb before
         with pytest.raises(SystemExit) as ended:
             main()
         said = capsys.readouterr()

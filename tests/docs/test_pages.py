@@ -174,6 +174,7 @@ def test_a_picture_is_small_whole_and_says_that_it_is_synthetic(picture: Path) -
     words = " ".join(ET.fromstring(picture.read_text(encoding="utf-8")).itertext())
     assert "synthetic" in words
     assert "USD" in words
+    assert not re.search(r"undefined|\bNaN\b|\bnull\b", words)
 
 
 @pytest.mark.slow  # a board, the economics and a day of requests of whole companies: 15 s

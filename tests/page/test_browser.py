@@ -227,7 +227,7 @@ def test_one_hour_of_a_company_whose_names_are_markup(
         balance=[dict(row) | {"site": EVIL} for row in data.balance[:1]],
         prices=[dict(row) | {"workload": EVIL} for row in data.prices[:1]],
         supply={EVIL: data.supply["films"]},
-        demand_mtok={EVIL: 120.0},
+        demand_mtok={EVIL: 0.0},
         heading=dict(data.heading) | {"company": EVIL},
         hours=[dict(data.hours[0]) | {"site": EVIL}],
         asked=[dict(data.asked[0]) | {"workload": EVIL}],

@@ -54,6 +54,13 @@ def test_what_is_not_known_has_no_cell_and_no_part_in_any_mean():
     assert [row["h03"] for row in made.relative(rows)] == [pytest.approx(8.0 / 6.0, rel=1e-3)]
 
 
+def test_a_panel_without_any_figure_is_left_out():
+    points = [("all", "2026-03-02T00:00Z", None), ("texas", "2026-03-02T00:00Z", 0.0)]
+    rows = made.told_panels(made.carpet_rows(points, step_h=1.0, clock=UTC_CLOCK))
+    assert [row["panel"] for row in rows] == ["texas"]
+    assert made.told_panels(made.carpet_rows(points[:1], step_h=1.0, clock=UTC_CLOCK)) == []
+
+
 def test_a_day_long_interval_has_no_hour():
     with pytest.raises(ValueError, match="no hour of the day"):
         made.carpet_rows([("a", "2026-03-02T00:00Z", 1.0)], step_h=24.0, clock=UTC_CLOCK)

@@ -28,6 +28,9 @@ def test_it_says_what_failed_and_what_to_do(text: str) -> None:
     assert "Raise import_limit_mw." in text
     assert 'role="alert"' in text
     assert "<figure" not in text
+    assert " in meridian.yaml:12" in text
+    assert "/home/me" not in text, "a page is forwarded"
+    assert "Then run it again: <code>tokenergy report meridian.yaml</code>" in text
 
 
 def test_nothing_is_shown_as_a_figure_that_was_not_computed(text: str) -> None:

@@ -60,7 +60,12 @@ def test_a_chart_that_cannot_be_drawn_leaves_the_folder_as_it_was(
     assert [path.name for path in tmp_path.iterdir()] == ["pictures"]
 
 
-def test_what_no_report_wrote_is_never_replaced(tmp_path: Path) -> None:
+def test_what_no_report_wrote_is_never_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match="this shell stands in it"):
+        refuse_no_gallery(Path(), ["svg"])
     (tmp_path / "mine.txt").write_text("mine")
     with pytest.raises(InputError, match=r"holds mine\.txt, which no report wrote"):
         refuse_no_gallery(tmp_path, ["svg"])

@@ -189,7 +189,7 @@ def test_a_report_of_real_series_has_no_banner(data: ReportData, nothing: Report
 def test_another_currency_is_named_everywhere(make_data: Callable[..., ReportData]) -> None:
     plain = make_data()
     heading = dict(plain.heading) | {"currency": "EUR"}
-    text = report_html(make_data(heading=heading, message="", split=plain.split))
+    text = report_html(make_data(heading=heading, split=plain.split))
     assert "EUR/Mtok" in text
     assert "USD" not in text
 

@@ -9,6 +9,7 @@ from tokenergy.api.answer import answer
 from tokenergy.api.earned import Earned, earned
 from tokenergy.api.growing import Grown, grown
 from tokenergy.api.opened import OpenCompany, Progress
+from tokenergy.api.own_ledger import refuse_foreign_requests
 from tokenergy.api.simulating import Simulation, simulate
 from tokenergy.api.table import to_html, to_polars
 from tokenergy.company.finding import Finding
@@ -139,8 +140,9 @@ def economics(
     Raises:
         FindingsError: if no dispatch satisfies the company's own limits, or a preset that it
             names is not known or not verified.
-        InputError: if the ledger cannot be read.
+        InputError: if the ledger cannot be read, or holds requests of another company only.
     """
+    refuse_foreign_requests(usage_ledger, company.company.company)
     horizon = company.company.horizon
     presets, told = select(
         load_presets(),

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tokenergy.api.opened import OpenCompany, Progress
+from tokenergy.api.own_ledger import own_runs
 from tokenergy.api.simulating import HEADLINE, simulate
 from tokenergy.company.ledger import LedgerEntry
 from tokenergy.errors import InputError
@@ -41,8 +42,7 @@ def chosen_run(runs: tuple[str, ...], run: str | None, company: OpenCompany, fil
     if not runs:
         raise InputError(f"the ledger {file} holds no run")
     name = company.company.company
-    # An id that begins with no company was made by hand, and may be ours.
-    ours = tuple(held for held in runs if held.startswith(f"{name}/") or "/" not in held)
+    ours = own_runs(runs, name)
     if not ours or run not in (None, *ours):
         told = run or ", ".join(runs)
         raise InputError(

@@ -9,10 +9,11 @@ from tokenergy.api.earning import Economics
 from tokenergy.api.gathered import Gathered
 from tokenergy.api.opened import OpenCompany, Progress
 from tokenergy.api.output import REPORT, refuse_unwritable
+from tokenergy.api.own_ledger import refuse_foreign_requests
 from tokenergy.api.planning import Planned
 from tokenergy.api.pricing import Board
 from tokenergy.api.simulating import Simulation
-from tokenergy.errors import FindingsError, InfeasibleProgram, UnexpectedError
+from tokenergy.errors import FindingsError, InfeasibleProgram, InputError, UnexpectedError
 
 FAILS = (FindingsError, InfeasibleProgram, UnexpectedError)
 """What makes a run fail; other errors say that the command was wrong, and nothing ran."""
@@ -55,16 +56,17 @@ def report(
 
     Raises:
         FindingsError: if no dispatch satisfies the company's own limits.
-        InputError: if the file cannot be written, or the ledger cannot be read.
+        InputError: if the file cannot be written, or the ledger cannot be read or holds requests
+            of another company only.
         UnexpectedError: if a cost per Mtok does not say which cost it is: a fault of ours.
     """
-    from tokenergy.page.gallery import refuse_no_gallery, write_gallery
+    from tokenergy.page.gallery import write_gallery
     from tokenergy.page.report import write_report
 
     target = Path(out)
     refuse_unwritable(target, replaces=REPORT)
-    if charts is not None:
-        refuse_no_gallery(Path(charts), formats)
+    _refuse_no_pictures(target, charts, formats)
+    refuse_foreign_requests(usage_ledger, company.company.company)
     gathered = Gathered(
         company, simulation=simulation, board=board, pays=pays, planned=planned, made_at=made_at
     )
@@ -75,6 +77,18 @@ def report(
     if charts is not None:
         write_gallery(data, Path(charts), formats, on_progress=on_progress)
     return written
+
+
+def _refuse_no_pictures(target: Path, charts: str | Path | None, formats: Sequence[str]) -> None:
+    """Refuse, before any work, a folder of pictures that holds anything else, the report too."""
+    from tokenergy.page.gallery import refuse_no_gallery
+
+    if charts is not None:
+        refuse_no_gallery(Path(charts), formats)
+        if Path(charts).resolve() in target.resolve().parents:
+            raise InputError(
+                f"{target} lies in {charts}, which is for pictures: name another folder"
+            )
 
 
 @contextmanager

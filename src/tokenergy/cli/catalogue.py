@@ -16,7 +16,7 @@ Table = Annotated[
     typer.Argument(
         help=f"{', '.join(TABLES[:-1])} or {TABLES[-1]}. Default: how many of each.",
         autocompletion=one(*TABLES),
-        metavar="[TABLE]",
+        metavar="TABLE",
     ),
 ]
 Check = Annotated[

@@ -19,7 +19,7 @@ RequestId = Annotated[
 Company = Annotated[
     Path | None,
     typer.Argument(
-        help="The company file; default: every ledger of .tokenergy/.", metavar="[COMPANY]"
+        help="The company file; default: every ledger of .tokenergy/.", metavar="COMPANY"
     ),
 ]
 

@@ -72,7 +72,7 @@ Out = Annotated[
         help="The file; - is stdout. Default: out/<company>.<kind>.<format>",
     ),
 ]
-File = Annotated[Path | None, typer.Argument(help="The file, instead of --out.", metavar="[FILE]")]
+File = Annotated[Path | None, typer.Argument(help="The file, instead of --out.", metavar="FILE")]
 Hours = Annotated[
     float | None,
     typer.Option(

@@ -22,13 +22,16 @@ from tokenergy.cli.options import (
     From,
     Json,
     Ledger,
-    Out,
     Policies,
     UsageLedger,
 )
 from tokenergy.cli.told import print_json
 from tokenergy.errors import InputError, TokenergyError
 
+ReportFile = Annotated[
+    Path | None,
+    typer.Option("--out", metavar="FILE", help="Write to this file. Default: out/<company>.html."),
+]
 WithPlan = Annotated[
     bool, typer.Option("--plan", help="Also plan, and show what to build and what to sign.")
 ]
@@ -56,7 +59,7 @@ def report(
     days: Days = None,
     start: From = None,
     policies: Policies = None,
-    out: Out = None,
+    out: ReportFile = None,
     ledger: UsageLedger = None,
     with_plan: WithPlan = False,
     with_thesis: WithThesis = False,
@@ -119,7 +122,7 @@ def _notes_told(as_json: bool) -> Iterator[None]:
 
 def demo(
     company: DemoCompany = Path("examples/meridian.yaml"),
-    out: Out = None,
+    out: ReportFile = None,
     ledger: Ledger = None,
     as_json: Json = False,
 ) -> None:

@@ -66,4 +66,4 @@ def _left_out(data: ReportData) -> Iterator[str]:
         yield f"whether the claims hold: <code>tokenergy report {file} --thesis</code>"
     if data.split is None:
         yield f"the saving by part: <code>tokenergy simulate {file} --split</code>"
-    yield "every chart as a picture: <code>tokenergy report --charts FOLDER</code>"
+    yield f"every chart as a picture: <code>tokenergy report {file} --charts FOLDER</code>"

@@ -10,6 +10,7 @@ from tokenergy.page.drawing import (
     WIDTH_PX,
     Rows,
     hours_axis,
+    moment_tip,
     panels,
     titled,
     with_rows,
@@ -197,9 +198,7 @@ def _hover(base: Any, stated: Stated) -> Any:
         x2="end:T",
         tooltip=[
             alt.Tooltip("site:N"),
-            alt.Tooltip(
-                "start:T", title="start, UTC", timeUnit="binnedutcyearmonthdatehoursminutes"
-            ),
+            moment_tip("start", "start, UTC"),
             *tips,
         ],
     )

@@ -92,6 +92,13 @@ def hour_fields(rows: Sequence[Given]) -> list[str]:
     return sorted({name for row in rows for name in row if name[0] == "h"})
 
 
+def told_panels(rows: Sequence[Given]) -> list[Row]:
+    """Return the rows of panels that have any figure: one without any would be an empty frame."""
+    fields = hour_fields(rows)
+    told = {row["panel"] for row in rows if any(known(row[name]) for name in fields)}
+    return [dict(row) for row in rows if row["panel"] in told]
+
+
 def ends_of(rows: Sequence[Given]) -> tuple[float, float]:
     """Return where the colours of a carpet end: the first and the last hundredth of its cells."""
     fields = hour_fields(rows)

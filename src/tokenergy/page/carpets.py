@@ -154,10 +154,11 @@ def _carbon(data: ReportData, step_h: float, clock: made.Clock, charts: dict[str
             "figure is not 0."
         )
     points = made.carbon_points(data.hours, data.balance, shown_sites(data))
-    rows = made.carpet_rows(points, step_h=step_h, clock=clock)
+    rows = made.told_panels(made.carpet_rows(points, step_h=step_h, clock=clock))
     if not rows:
         return paragraph(
-            "There is no carpet of carbon: none of the sites shown states what its grid emits."
+            "There is no carpet of carbon: none of the sites shown states what its grid emits in "
+            "any of these hours."
         )
     unit, ledger = "kg/MWh", str(data.hours[0]["carbon_ledger"])
     basis = f"carbon, {ledger}: {LEDGERS.get(ledger, ledger)}; all sites weighted by load"

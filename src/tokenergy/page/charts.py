@@ -15,6 +15,7 @@ from tokenergy.page.drawing import (
     Rows,
     hours_axis,
     legend,
+    moment_tip,
     panels,
     titled,
     usd_axis,
@@ -47,9 +48,7 @@ def price_parts_chart(rows: Rows, *, stated: Stated) -> Any:
     )
     tips = [
         alt.Tooltip("workload:N"),
-        alt.Tooltip(
-            "start:T", title="interval, UTC", timeUnit="binnedutcyearmonthdatehoursminutes"
-        ),
+        moment_tip("start", "interval, UTC"),
         alt.Tooltip("place:N", title="where"),
     ]
     ends = [

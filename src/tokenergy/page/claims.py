@@ -31,8 +31,10 @@ def claims(thesis: Given) -> Section:
     body = (
         f'<ul class="answer">{lines}</ul>'
         + paragraph(
-            "Every threshold stands in the source and was set before the first run; a claim that "
-            "does not hold is an answer, and stands here like the others."
+            "The claims are about companies of the essay and the prices named at the table, not "
+            "about the company of this report. Every threshold stands in the source and was set "
+            "before the first run; a claim that does not hold is an answer, and stands here like "
+            "the others."
         )
         + verdicts_table(thesis)
         + _answers(thesis)

@@ -49,6 +49,11 @@ def hours_axis(rows: Rows) -> alt.X:
     return alt.X("start:T", scale=alt.Scale(type="utc"), axis=axis)
 
 
+def moment_tip(field: str, title: str) -> alt.Tooltip:
+    """Return a line of a tooltip with a moment: where its field is an axis, too, it is a number."""
+    return alt.Tooltip(f"{field}:T", title=title, timeUnit="binnedutcyearmonthdatehoursminutes")
+
+
 def names_of(palette_of: Mapping[str, str], names: Sequence[str]) -> alt.Scale:
     """Return the scale that gives each name its colour."""
     return alt.Scale(

@@ -24,6 +24,7 @@ def failed(data: ReportData) -> Section:
         body += f"<pre>{escape(str(held.get('error') or 'no reason was given'))}</pre>"
     if held.get("ours"):
         body += "<p>This is a fault of Tokenergy, not of the company file; please report it.</p>"
-    if held.get("again"):
-        body += f"<p>Then run it again: <code>{escape(str(held['again']))}</code></p>"
+    elif data.heading.get("file"):
+        again = f"tokenergy report {data.heading['file']}"
+        body += f"<p>Then run it again: <code>{escape(again)}</code></p>"
     return Section(anchor="failed", link="What failed", title="What failed", body=body)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from html import escape
+from pathlib import PurePath
 from typing import Any
 
 
@@ -13,7 +14,9 @@ def finding_html(finding: Mapping[str, Any]) -> str:
     place = " at ".join(
         f"<code>{escape(str(part))}</code>" for part in (finding["code"], finding["path"]) if part
     )
-    file = f" in {escape(str(finding['file']))}{line}" if finding.get("file") else ""
+    # a page is forwarded: the folders of who made it are nobody's business
+    name = PurePath(str(finding.get("file") or "")).name
+    file = f" in {escape(name)}{line}" if name else ""
     tail = f" ({escape(', '.join(held))})" if held else ""
     kind = "finding fault" if finding.get("severity") == "error" else "finding"
     return (

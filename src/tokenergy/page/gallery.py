@@ -41,6 +41,10 @@ def refuse_no_gallery(folder: Path, formats: Sequence[str]) -> None:
             f"{folder} holds {', '.join(strange[:3])}{' and more' if len(strange) > 3 else ''}, "
             "which no report wrote: name another folder"
         )
+    if Path.cwd().is_relative_to(folder.resolve()):
+        raise InputError(
+            f"cannot write {folder}: this shell stands in it; name a folder of its own"
+        )
 
 
 def _ours(folder: Path) -> set[str]:

@@ -50,7 +50,9 @@ def invoice_flow(data: ReportData) -> Section:
     charts: dict[str, Any] = {}
     body = paragraph(
         "Every invoice of the run, followed to the tokens that it paid for. What no token used "
-        "is unused capacity and stays with nobody; staff is the company's. The tenants of a "
+        "is unused capacity and stays with nobody; staff is the company's. Facilities, batteries "
+        "and the power of a site that made nothing are everybody's, by MWh, so that a model may "
+        "bear money of a site where none of its tokens was made. The tenants of a "
         "simulated company are its tiers; who within a tier is charged what stands in the ledger "
         "of a gateway."
     )

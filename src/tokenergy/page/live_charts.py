@@ -11,6 +11,7 @@ from tokenergy.page.drawing import (
     Rows,
     hours_axis,
     legend,
+    moment_tip,
     panels,
     titled,
     with_rows,
@@ -54,7 +55,7 @@ def shares_chart(rows: Rows, sites: Sequence[str], *, stated: Stated) -> Any:
             order=alt.Order("rank:Q"),
             tooltip=[
                 alt.Tooltip("workload:N"),
-                alt.Tooltip("start:N", title="interval"),
+                moment_tip("start", "interval, UTC"),
                 alt.Tooltip("site:N"),
                 alt.Tooltip("share:Q", format=".1%"),
             ],
@@ -94,7 +95,7 @@ def stored_chart(rows: Rows, *, stated: Stated) -> Any:
             color=legend("flow", STORES, list(STORES)),
             tooltip=[
                 alt.Tooltip("site:N"),
-                alt.Tooltip("start:N", title="interval"),
+                moment_tip("start", "interval, UTC"),
                 alt.Tooltip("flow:N"),
                 alt.Tooltip("value:Q", title="MW", format=",.2f"),
                 alt.Tooltip("stored_mwh:Q", title="stored at the end, MWh", format=",.2f"),
@@ -131,7 +132,7 @@ def queue_chart(rows: Rows, *, stated: Stated) -> Any:
     base = alt.Chart().encode(x=hours_axis(rows))
     tips = [
         alt.Tooltip("workload:N"),
-        alt.Tooltip("start:N", title="interval"),
+        moment_tip("start", "interval, UTC"),
         *(
             alt.Tooltip(f"{name}_mtok:Q", title=f"{name}, Mtok", format=",.4~g")
             for name in ("arrivals", "served", "backlog")

@@ -6,7 +6,16 @@ from typing import Any, Final
 import altair as alt
 
 from tokenergy.page import palette
-from tokenergy.page.drawing import WIDTH_PX, Rows, legend, panels, titled, usd_axis, with_rows
+from tokenergy.page.drawing import (
+    WIDTH_PX,
+    Rows,
+    legend,
+    moment_tip,
+    panels,
+    titled,
+    usd_axis,
+    with_rows,
+)
 from tokenergy.page.number import known
 from tokenergy.page.rows import moment
 from tokenergy.page.stated import Stated
@@ -54,7 +63,7 @@ def costs_chart(rows: Rows, *, names: list[str], stated: Stated) -> Any:
             color=legend("basis", palette.BASES, SHOWN, of_lines=True),
             tooltip=[
                 alt.Tooltip("name:N", title="model"),
-                alt.Tooltip("end:N", title="window ends"),
+                moment_tip("end", "window ends, UTC"),
                 alt.Tooltip("basis:N"),
                 alt.Tooltip("usd:Q", title=unit, format=",.4~f"),
             ],
@@ -94,7 +103,7 @@ def tokens_chart(rows: Rows, *, names: list[str], stated: Stated) -> Any:
             color=legend("name", colours, names, of_lines=True),
             tooltip=[
                 alt.Tooltip("name:N", title="model"),
-                alt.Tooltip("end:N", title="window ends"),
+                moment_tip("end", "window ends, UTC"),
                 alt.Tooltip("tokens_per_s:Q", title="tokens/s", format=",.4~f"),
             ],
         )

@@ -158,7 +158,8 @@ def _saving(data: ReportData, economics: Given) -> Panel:
         return Panel("What dispatch saves", "saving", cell(None), ("No baseline was run.",))
     band = held.get("saving")
     sure = (
-        f"90 % band {cell(band['low_usd'], money)} to {cell(band['high_usd'], money)}."
+        f"90 % band {cell(band['low_usd'], money)} to {cell(band['high_usd'], money)} "
+        f"{escape(data.currency)}."
         if band
         else "The horizon is too short for a band."
     )
@@ -190,7 +191,8 @@ def _risk(data: ReportData, economics: Given) -> Panel:
     sizes = {name: held.get(f"{name}_usd") for name in names}
     told = {name: usd for name, usd in sizes.items() if known(usd)}
     largest = max(told, key=lambda name: abs(told[name])) if told else ""
-    exposed = f"Largest of five exposures: {largest}, {cell(told[largest], money)}." if told else ""
+    most = f"{cell(told[largest], money)} {escape(data.currency)}" if told else ""
+    exposed = f"Largest of five exposures: {largest}, {most}." if told else ""
     return Panel(
         "Hedged, and at risk", "risk", f"{cell(held.get('hedge_share'), percent)} hedged",
         (spread, exposed),

@@ -6,6 +6,7 @@ from datetime import timedelta
 from html import escape
 from typing import Any
 
+from tokenergy.company.currency import in_currency
 from tokenergy.page import charts, tables
 from tokenergy.page.about import about
 from tokenergy.page.balance import grain
@@ -167,7 +168,7 @@ def full_cost(data: ReportData) -> Section:
     step_h, title = step_h_of(data), "Full cost beside marginal cost"
     rows = full_cost_rows(data.full_cost, data.prices, step_h=step_h)
     when = full_cost_stated(data)
-    body = paragraph(data.message)
+    body = paragraph(in_currency(data.message, data.currency))
     shown: dict[str, Any] = {}
     if rows:
         chart = charts.full_cost_chart(rows, stated=when)

@@ -85,18 +85,24 @@ def _demand(unit: str) -> list[Any]:
     look: dict[str, Any] = {"color": palette.VERMILLION, "strokeDash": [5, 3], "aria": False}
     asked = alt.Chart().transform_filter("isValid(datum.demand_mtok)")
     line = asked.mark_rule(strokeWidth=2, **look).encode(x="demand_mtok:Q", tooltip=tips)
-    met = asked.transform_filter("isValid(datum.reached_usd_per_mtok)")
-    height = alt.Y("reached_usd_per_mtok:Q")
-    from_zero = met.transform_calculate(from_mtok="0")
-    level = from_zero.mark_rule(strokeWidth=1.2, **look).encode(
-        x="from_mtok:Q", x2="demand_mtok:Q", y=height, tooltip=tips
+    # a demand of nothing reaches no price: its marks are hidden and stay, for a panel without
+    # any has no extent, of which Vega warns
+    met = asked.transform_calculate(
+        from_mtok="0",
+        height="isValid(datum.reached_usd_per_mtok) ? datum.reached_usd_per_mtok : 0",
+        said="isValid(datum.reached) ? datum.reached : ''",
+    )
+    height = alt.Y("height:Q")
+    seen = alt.condition("isValid(datum.reached_usd_per_mtok)", alt.value(1.0), alt.value(0.0))
+    level = met.mark_rule(strokeWidth=1.2, **look).encode(
+        x="from_mtok:Q", x2="demand_mtok:Q", y=height, opacity=seen, tooltip=tips
     )
     point = met.mark_point(
-        filled=True, shape="diamond", size=70, color=palette.VERMILLION, opacity=1.0, aria=False
-    ).encode(x="demand_mtok:Q", y=height, tooltip=tips)
+        filled=True, shape="diamond", size=70, color=palette.VERMILLION, aria=False
+    ).encode(x="demand_mtok:Q", y=height, opacity=seen, tooltip=tips)
     words = [
         met.mark_text(style=style, align="left", dx=7, fontWeight=600, aria=False).encode(
-            x="demand_mtok:Q", y=alt.value(7), text="reached:N"
+            x="demand_mtok:Q", y=alt.value(7), text="said:N"
         )
         for style in ("halo", "ink-fill")
     ]
