@@ -3,7 +3,7 @@
     python docs/make_screenshot.py [OUT.png]
 
 Plays the example company from an evening of its own horizon, sends requests of each workload, and
-looks at the page. Needs chromium and `pip install -r tests/browser-requirements.txt`.
+looks at the page. Needs chromium.
 """
 
 import sys

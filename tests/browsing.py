@@ -49,7 +49,7 @@ def missing_browser() -> str:
     if CHROMIUM is None:
         return "no chromium here: apt-get install chromium"
     if importlib.util.find_spec("playwright") is None:
-        return "no playwright here: pip install -r tests/browser-requirements.txt"
+        return "no playwright here: it is in requirements.txt"
     return ""
 
 
