@@ -215,6 +215,7 @@ def test_windows_follow_each_other_without_a_token_lost(tmp_path):
     assert len(told) == len(set(told)) == len(ends[0].findings) == 2  # of three windows alike
 
 
+@pytest.mark.slow  # dispatches the past of a company twice
 def test_the_saving_is_told_once_an_interval(tmp_path):
     with watching(tmp_path) as (observer, moved):
         moved.sleep(60)

@@ -8,6 +8,7 @@ from commands import ROOT
 OWN, RIVAL = (ROOT / "examples" / "duel" / f"{name}.yaml" for name in ("own-power", "grid-queue"))
 
 
+@pytest.mark.slow  # a duel by the command
 def test_the_command_prints_it(inside) -> None:
     done = inside("thesis", "--duel", OWN, RIVAL)
     assert done.status == 0

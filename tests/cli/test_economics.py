@@ -221,6 +221,7 @@ def test_other_horizons_are_refused_where_they_are_none(inside, words: tuple[obj
 # ---- how it looks ------------------------------------------------------------------------
 
 
+@pytest.mark.slow  # the economics of a company, by the command
 def test_in_a_narrow_terminal_sentences_break_and_figures_stay(tmp_path: Path) -> None:
     file = changed(tmp_path, chat={"users": USERS}, nightly=FREE)
     wide = tokenergy("economics", file.name, cwd=tmp_path).out
@@ -232,6 +233,7 @@ def test_in_a_narrow_terminal_sentences_break_and_figures_stay(tmp_path: Path) -
     assert max(map(len, said)) <= 60
 
 
+@pytest.mark.slow  # the economics of a company, by the command
 def test_another_currency_is_in_the_answer(inside, tmp_path: Path) -> None:
     file = changed(tmp_path, chat={"users": USERS})
     company = yaml.safe_load(file.read_text(encoding="utf-8"))
@@ -247,6 +249,7 @@ def test_another_currency_is_in_the_answer(inside, tmp_path: Path) -> None:
     assert "EUR" in answer[0] + answer[2]
 
 
+@pytest.mark.slow  # a whole demo by the command
 def test_the_demo_ends_with_the_answer_in_five_lines(inside) -> None:
     lines = inside("demo", SMALL, "--out", "a.html", "--ledger", "a.sqlite").out.splitlines()
     assert lines[-6].startswith("Does it pay?")
@@ -271,6 +274,7 @@ def test_a_preset_that_nobody_checked_is_refused_unless_it_is_asked_for(inside, 
     assert "warning PRESET_UNVERIFIED" in shown.out
 
 
+@pytest.mark.slow  # a report and a demo by the command
 def test_report_and_demo_read_the_users_of_the_ledger_too(inside, tmp_path: Path) -> None:
     file = changed(tmp_path, chat={"users": USERS})
     company = yaml.safe_load(file.read_text(encoding="utf-8"))

@@ -65,6 +65,7 @@ def contents(ledger: Path) -> dict[str, list[tuple[Any, ...]]]:
         }
 
 
+@pytest.mark.slow  # runs that are killed and resumed until one ends
 def test_killed_at_random_it_leaves_the_same_ledger(tmp_path: Path) -> None:
     """Four policies note down three days each: 12 notes, then the rows."""
     command = ("simulate", SMALL, *DAYS, "--json", "--ledger")

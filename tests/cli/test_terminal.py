@@ -40,6 +40,7 @@ def on_a_terminal(**more: str) -> str:
     return b"".join(pieces).decode()
 
 
+@pytest.mark.slow  # a process for each kind of terminal
 def test_colours_are_for_a_terminal_that_wants_them(inside, tmp_path: Path) -> None:
     """Words are the same; NO_COLOR (no-color.org) takes colours away, a pipe every escape."""
     coloured, plain = on_a_terminal(), on_a_terminal(NO_COLOR="1")

@@ -44,6 +44,7 @@ def test_what_cannot_be_told_says_why_and_is_no_no(inside, tmp_path: Path) -> No
     assert done.status == 0
 
 
+@pytest.mark.slow  # runs claims by the command
 def test_the_table_fits_a_narrow_terminal(tmp_path: Path) -> None:
     done = tokenergy("thesis", "--only", "T4,T14", cwd=tmp_path, columns=80)
     assert done.status == 0

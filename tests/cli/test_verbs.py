@@ -187,6 +187,7 @@ def test_days_from_and_seed_change_what_is_simulated(inside) -> None:
 # ---- report, demo ------------------------------------------------------------------------
 
 
+@pytest.mark.slow  # two whole reports by the command; the API's is fast
 def test_a_report_is_one_file_and_may_replace_an_older_one(inside, tmp_path: Path) -> None:
     """With `--charts` every chart of it is a picture, too; a folder of other things is refused."""
     run = ("report", SMALL, "--policies", "greedy,clairvoyant", "--out", "a.html")
@@ -231,6 +232,7 @@ def test_demo_says_what_matters_in_under_40_lines(inside, tmp_path: Path) -> Non
     assert (again.status, again.out) == (0, done.out)
 
 
+@pytest.mark.slow  # a whole demo by the command
 def test_demo_in_json_holds_everything(inside) -> None:
     told = inside("demo", SMALL, "--out", "a.html", "--ledger", "a.sqlite", "--json").json()
     assert list(told) == ["findings", "price", "simulate", "economics", "report"]

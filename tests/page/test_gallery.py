@@ -20,6 +20,7 @@ def few(make_data: Callable[..., ReportData]) -> ReportData:
     )
 
 
+@pytest.mark.slow  # renders twenty charts twice
 def test_every_chart_is_a_file_in_each_format_and_stands_in_the_index(
     few: ReportData, tmp_path: Path
 ) -> None:
