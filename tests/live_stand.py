@@ -179,7 +179,6 @@ def standing_of(**changes: Any) -> dict[str, Any]:
             | {"window_end": "2026-04-01T00:00Z"}
         ],
         "left_out_count": 0,
-        "stopping": False,
     } | changes
 
 

@@ -5,6 +5,7 @@ import hashlib
 import json
 import re
 from html.parser import HTMLParser
+from itertools import pairwise
 from typing import Any, get_args
 
 import pytest
@@ -23,6 +24,7 @@ from tokenergy.page.live_rows import (
     largest_workloads,
     mean_share_rows,
     place_rows,
+    power_rows,
     price_rows,
     queue_sums,
     share_rows,
@@ -257,6 +259,30 @@ def test_mean_shares_are_of_the_whole_board(outlook: dict[str, Any]) -> None:
     rows = mean_share_rows(outlook | {"shares": some})
     assert [(row["site"], row["now_share"]) for row in rows] == [("texas", 0.5)]
     assert rows[0]["mean_share"] == pytest.approx(0.125)
+
+
+def test_hours_further_on_may_be_longer_than_the_companys_steps(outlook: dict[str, Any]) -> None:
+    """A quarter of an hour with 10 MW at 40 USD/MWh, then an hour with 20 MW at 80, at the limit.
+
+    22.5 MWh; (0.25 x 40 + 1 x 80) / 1.25 = 72 USD/MWh; a share of 1 in the second is 0.8 of all.
+    """
+    ends = ("2026-03-02T18:00Z", "2026-03-02T18:15Z", "2026-03-02T19:15Z")
+    spans = [{"start": a, "end": b} for a, b in pairwise(ends)]
+    first = outlook["balance"][0]
+    given = outlook | {"step_h": 0.25, "hours_h": 1.25}
+    given["balance"] = [
+        first | spans[0] | {"load_mw": 10.0, "import_mw": 10.0, "buy_usd_per_mwh": 40.0},
+        first | spans[1] | {"load_mw": 20.0, "import_mw": 100.0, "buy_usd_per_mwh": 80.0},
+    ]
+    given["shares"] = [spans[1] | {"workload": "w", "site": "texas", "share": 1.0}]
+    given["ahead"] = [outlook["ahead"][0] | span for span in spans]
+    (texas,) = site_power_rows(given)
+    assert texas["load_mwh"] == pytest.approx(22.5)
+    assert texas["mean_usd_per_mwh"] == pytest.approx(72.0)
+    assert texas["at_limit_h"] == pytest.approx(1.0)
+    assert mean_share_rows(given)[0]["mean_share"] == pytest.approx(0.8)
+    assert [row["middle"][11:16] for row in ahead_rows(given)] == ["18:07", "18:45"]
+    assert [row["end"] for row in power_rows(given)[:2]] == list(ends[1:])
 
 
 def test_power_of_a_site_against_its_limit(outlook: dict[str, Any]) -> None:

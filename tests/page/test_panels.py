@@ -24,9 +24,10 @@ def test_a_company_without_users_growth_or_baseline_says_so(
     bare = paying.economics() | {
         "scale": None, "savings": None, "levers": [], "cost_band": None, "users": {},
     }  # fmt: skip
+    bare |= {"mw_binds_h": None}
     body = panels(make_data(economics=bare), bare).body
     for words in ("No growth was asked for", "No baseline was run", "No token was served",
-                  "too short for P10"):  # fmt: skip
+                  "too short for P10", "Whether megawatts bind is not known"):  # fmt: skip
         assert words in body
 
 

@@ -9,12 +9,12 @@ stands in, and the outlook ends with it.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
 from tokenergy.api.outlook_rows import balance_rows, now_balance_rows, queue_rows, share_rows
-from tokenergy.api.pricing import mw_binds_h, mw_rent_usd_per_mwh, window_full_cost
+from tokenergy.api.pricing import RENT_USD, mw_binds_h, mw_rent_usd_per_mwh, window_full_cost
 from tokenergy.company.board import Board
 from tokenergy.company.currency import in_currency
 from tokenergy.company.finding import Finding
@@ -28,8 +28,6 @@ from tokenergy.simulate.interval import Step
 from tokenergy.simulate.price_sheets import SHARE_MTOK, PriceSheet
 
 Row = dict[str, Any]
-RENT_USD_PER_MWH: Final = 1e-6
-"""A connection binds where one MWh more is worth more than this beside its price."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -125,7 +123,7 @@ class Outlook:
             for row in self.balance
             if row["start"] == first
             and row["mw_rent_usd_per_mwh"] is not None
-            and row["mw_rent_usd_per_mwh"] > RENT_USD_PER_MWH
+            and row["mw_rent_usd_per_mwh"] > RENT_USD
         )
 
 

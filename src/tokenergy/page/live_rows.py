@@ -10,6 +10,7 @@ from tokenergy.page.rows import (
     Given,
     Row,
     balance_rows,
+    hours_of,
     moment,
     now_rows,
     site_rows,
@@ -155,13 +156,12 @@ def _degrees(flow: Given) -> list[Any]:
 
 def ahead_rows(outlook: Given) -> list[Row]:
     """Return the price ahead by workload and interval, with the middle that its band stands at."""
-    half = timedelta(hours=float(outlook["step_h"]) / 2.0)
     names = ["workload", "site", "accelerator", "model", "start", "end", "in_use"]
     names += [f"{end}_usd_per_mtok" for end in ("total", "low", "high")]
     return [
         {name: row[name] for name in names}
         | {f"{part}_usd_per_mtok": _said(row[f"{part}_usd_per_mtok"]) for part in PARTS}
-        | {"middle": stamp(moment(row["start"]) + half)}
+        | {"middle": stamp(moment(row["start"]) + (moment(row["end"]) - moment(row["start"])) / 2)}
         for row in outlook["ahead"]
     ]
 
@@ -203,7 +203,7 @@ def mean_share_rows(outlook: Given) -> list[Row]:
         mine = found.setdefault(
             key, {"workload": key[0], "site": key[1], "now_share": 0.0, "mean_share": 0.0}
         )
-        mine["mean_share"] += row["share"] * step_h / hours_h
+        mine["mean_share"] += row["share"] * hours_of(row, step_h) / hours_h
         if row["start"] == outlook["start"]:
             mine["now_share"] += row["share"]
     return list(found.values())

@@ -48,8 +48,9 @@ def first_look(outlook: Given) -> str:
         items = "".join(f"<li><code>{escape(path)}</code></li>" for path in paths)
         banner = (
             '<div class="banner" role="note"><details class="plain"><summary><strong>SYNTHETIC '
-            f"SERIES</strong> {len(paths)} of the series made up by a seeded feed, not measured: "
-            f"figures that rest on them are illustrations.</summary><ul>{items}</ul></details>"
+            f"SERIES</strong> {len(paths)} of its series are made up by a seeded feed, not "
+            "measured: figures that rest on them are illustrations.</summary>"
+            f"<ul>{items}</ul></details>"
             "</div>"
         )
     shown = "".join(

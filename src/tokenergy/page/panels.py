@@ -81,7 +81,7 @@ def _unit(data: ReportData, economics: Given) -> Panel:
         for basis in ("full", "marginal", "price")
     )
     binds, rent = economics.get("mw_binds_h"), economics.get("mw_rent_usd_per_mwh")
-    mw = "Megawatts bind nowhere."
+    mw = "Megawatts bind nowhere." if known(binds) else "Whether megawatts bind is not known."
     if known(binds) and binds > 0.0:
         worth = f", one MWh more worth {cell(rent, significant)} {escape(data.currency)}"
         mw = f"Megawatts bind {cell(binds, amount)} site-h{worth if known(rent) else ''}."

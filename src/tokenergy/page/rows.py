@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from operator import mul
 from typing import Any, Final
 
 from tokenergy.page.number import known, significant
@@ -63,7 +64,7 @@ def balance_rows(balance: Sequence[Given], *, step_h: float) -> list[Row]:
     rows: list[Row] = []
     for given in balance:
         row = dict(given)
-        row["end"] = stamp(moment(row["start"]) + timedelta(hours=step_h))
+        row["end"] = stamp(moment(row["start"]) + timedelta(hours=hours_of(row, step_h)))
         if "import_rest_mw" not in row:  # a sum of sites has it
             row |= sources_of(row)
         rows.append(row)
@@ -71,6 +72,16 @@ def balance_rows(balance: Sequence[Given], *, step_h: float) -> list[Row]:
         rows = day_means(rows)
     last = {row["site"]: row for row in rows}
     return rows + [row | {"start": row["end"]} for row in last.values()]
+
+
+def hours_of(row: Given, step_h: float) -> float:
+    """Return the length of a row's interval: its own where it says one, else `step_h`.
+
+    The hours of a live board are whole ones further on, whatever the company's step is.
+    """
+    if "end" not in row:
+        return step_h
+    return (moment(row["end"]) - moment(row["start"])) / timedelta(hours=1)
 
 
 def sources_of(row: Given) -> Row:
@@ -105,22 +116,25 @@ def site_rows(balance: Sequence[Given], *, step_h: float) -> list[Row]:
         sites.setdefault(row["site"], []).append(row)
     for site, mine in sites.items():
         prices = [row["buy_usd_per_mwh"] for row in mine]
-        load_mwh = sum(row["load_mw"] for row in mine) * step_h
-        at_limit = [row for row in mine if row["import_mw"] >= row["import_limit_mw"] * (1 - 1e-6)]
-        paid = sum(row["load_mw"] * row["buy_usd_per_mwh"] for row in mine) * step_h
+        hours = [hours_of(row, step_h) for row in mine]
+        names = ("load", "import", "export", "take", "discharge")
+        mwh = {
+            f"{name}_mwh": sum(row[f"{name}_mw"] * h for row, h in zip(mine, hours, strict=True))
+            for name in names
+        }
+        load_mwh = mwh["load_mwh"]
+        full = [row["import_mw"] >= row["import_limit_mw"] * (1 - 1e-6) for row in mine]
+        spent = zip(mine, hours, prices, strict=True)
+        paid = sum(row["load_mw"] * h * price for row, h, price in spent)
         found.append(
             {
                 "site": site,
-                "load_mwh": load_mwh,
-                "import_mwh": sum(row["import_mw"] for row in mine) * step_h,
-                "export_mwh": sum(row["export_mw"] for row in mine) * step_h,
-                "take_mwh": sum(row["take_mw"] for row in mine) * step_h,
-                "discharge_mwh": sum(row["discharge_mw"] for row in mine) * step_h,
-                "mean_usd_per_mwh": sum(prices) / len(prices),
+                **mwh,
+                "mean_usd_per_mwh": sum(map(mul, prices, hours)) / sum(hours),
                 "load_weighted_usd_per_mwh": paid / load_mwh if load_mwh > 0.0 else None,
                 "lowest_usd_per_mwh": min(prices),
                 "highest_usd_per_mwh": max(prices),
-                "at_limit_h": len(at_limit) * step_h,
+                "at_limit_h": sum(map(mul, full, hours)),
             }
         )
     return found

@@ -25,7 +25,7 @@
 
   const heading = () => {
     if (!standing) return;
-    const { company, now, policy, board_id, stale, safe_mode, stopping, currency } = standing;
+    const { company, now, policy, board_id, stale, safe_mode, currency } = standing;
     const name = `${company || "Tokenergy"}: what a token costs now`;
     say(at("company"), name);
     const count = (standing.alarms || []).length;
@@ -38,7 +38,6 @@
     if (older) facts.push(`MAP AND HOURS BELOW ARE OLDER: board of ${moment(face.made_at)}`);
     if (stale) facts.push("PRICES ARE STALE");
     if (safe_mode) facts.push("SAFE MODE");
-    if (stopping) facts.push("the gateway is stopping");
     say(at("facts"), facts.filter(Boolean).join(" · "));
     const held = Object.entries(standing.held || {}).filter(([, waiting]) => waiting > 0);
     const waits = held.map(([tier, waiting]) => `${tier} ${whole(waiting)}`).join(", ");

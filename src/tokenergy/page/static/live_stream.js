@@ -4,7 +4,7 @@
   const WHERE = "/v1/tokenergy/live";
   const FIRST_MS = 1000;
   const MOST_MS = 15000;
-  const SILENT_MS = 40000; // a comment comes every 15 s: so long without one is a drop
+  const SILENT_MS = 40000; // a comment comes every 10 s: so long without one is a drop
   const STORED = "tokenergy-key";
 
   // fetch, not EventSource: a key rides in a header, never in an address
